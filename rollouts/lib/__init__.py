@@ -1,0 +1,1 @@
+"""Domain-free building blocks: each would make sense in any project."""
