@@ -1,0 +1,175 @@
+"""What plugins are: traffic routers and metric providers, and the values that cross the line to them.
+
+A *router* turns an intent into manifests and reads back what is in force; it is pure and never talks to a cluster. A
+*provider* asks a metrics backend one question; it is the only plugin that does IO, and it is called in a worker thread.
+Which weight is right, when to measure and what an answer means does not belong here or in any plugin: the core decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from rollouts.api.codec import Problem
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One question to a backend.
+
+    `config` is the provider's own section of the metric with every placeholder filled in, also those from Secrets, so
+    it must not be shown. `secrets` are the values that came from Secrets; a provider keeps them out of what it returns.
+    """
+
+    config: Mapping[str, Any] = field(repr=False)
+    now: datetime
+    deadline_seconds: float
+    """The caller stops waiting after so long; a provider ends its work by then."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def redact(self, text: str) -> str:
+        """`text` with every secret value replaced by *****."""
+        for secret in sorted(filter(None, self.secrets), key=len, reverse=True):
+            text = text.replace(secret, "*****")
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a backend answered. With `error` set it did not, and the other fields say nothing."""
+
+    value: Any = None
+    """As conditions see it: None, bool, float, string, or lists and mappings of them."""
+    text: str = ""
+    """As people see it."""
+    error: str = ""
+    """Why there is no value: a sentence without any secret."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What is worth noting about this answer."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What is worth noting about the metric; the same for all its answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """The backend works on it: ask again at `resume_at`. `metadata` is all the provider needs to find it again."""
+
+    resume_at: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class MetricProvider(Protocol):
+    """A metrics backend. Methods block up to the query's deadline and never raise for what a backend or a user did."""
+
+    def begin(self, query: Query) -> Reading | Pending:
+        """Ask."""
+        ...
+
+    def resume(self, query: Query, pending: Pending) -> Reading | Pending:
+        """Look again at a question that takes long."""
+        ...
+
+    def cancel(self, query: Query, pending: Pending) -> None:
+        """The answer is no longer wanted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Instant:
+    """A provider that always answers at once."""
+
+    ask: Callable[[Query], Reading]
+
+    def begin(self, query: Query) -> Reading:
+        """Ask and answer."""
+        return self.ask(query)
+
+    def resume(self, query: Query, pending: Pending) -> Reading:
+        """Ask again: an earlier question left nothing behind."""
+        return self.ask(query)
+
+    def cancel(self, query: Query, pending: Pending) -> None:
+        """Nothing is left running that could be stopped."""
+
+
+def instant(ask: Callable[[Query], Reading]) -> MetricProvider:
+    """The provider that a plain function is."""
+    return _Instant(ask)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRef:
+    """Names an object that a router reads or renders; an empty namespace means a cluster-scoped one."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """It could not be found out; `why` is a sentence for people. Never the same as absent."""
+
+    why: str
+
+
+Objects = Mapping[ObjectRef, Manifest | Unknown]
+"""What was asked for with `reads`. A key that is missing: the object does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A version's share of traffic: the Service that reaches it and its weight."""
+
+    service: str
+    pod_hash: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficIntent:
+    """How traffic shall be split; all weights sum to `weight_max`. `routes`: managed header and mirror routes by name."""
+
+    canary: Destination
+    stable: Destination
+    others: tuple[Destination, ...] = ()
+    weight_max: int = 100
+    routes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficSeen:
+    """The split in force, as the objects say: weight by Service."""
+
+    weights: Mapping[str, int]
+
+
+ConfigT = TypeVar("ConfigT")
+
+
+class TrafficRouter(Protocol[ConfigT]):
+    """A dialect of traffic splitting. Pure: from the objects it is given to the objects there should be."""
+
+    schema: ClassVar[Mapping[str, Any]]
+    """OpenAPI schema of its section of the Rollout."""
+
+    def parse(self, config: Mapping[str, Any]) -> ConfigT | tuple[Problem, ...]:
+        """Read its section of the Rollout, or say what is wrong with it."""
+        ...
+
+    def reads(self, config: ConfigT) -> tuple[ObjectRef, ...]:
+        """The objects it needs to see."""
+        ...
+
+    def observe(self, config: ConfigT, objects: Objects) -> TrafficSeen | Unknown:
+        """The weights in force, or why they cannot be told."""
+        ...
+
+    def render(self, config: ConfigT, intent: TrafficIntent, objects: Objects) -> tuple[Manifest, ...]:
+        """The manifests that put the intent in force; rendering twice changes nothing, foreign fields are kept."""
+        ...
