@@ -1,9 +1,9 @@
 """Who asks, and whether they may: bearer tokens, impersonation, and RBAC when it is switched on.
 
 Tokens are opaque strings that this process gave out: some at start, more through a ServiceAccount's `token`
-subresource. A request without a token is anonymous; one with an unknown or expired token is refused. With RBAC off everyone may do
-everything, as on a server with `--authorization-mode=AlwaysAllow`. The rules themselves are evaluated in `rbac`, the
-review resources answered in `reviews`.
+subresource. A request without a token is anonymous; one with an unknown or expired token is refused. With RBAC off
+everyone may do everything, as on a server with `--authorization-mode=AlwaysAllow`. The rules themselves are evaluated
+in `rbac`, the review resources answered in `reviews`.
 """
 
 from __future__ import annotations
