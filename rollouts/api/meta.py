@@ -13,6 +13,9 @@ GROUP = "argoproj.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
+POD_HASH_LABEL = "rollouts-pod-template-hash"
+"""The label that tells the pods of one version from those of another; only the controller sets it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerReference:
