@@ -1,0 +1,1 @@
+"""Every call to the API server, and nothing that decides what to call."""
