@@ -1,0 +1,83 @@
+"""The one door into the store: what a written object must look like, and what it looks like afterwards.
+
+`admit` reads an object the way its kind is read (unknown fields and nulls go), fills in defaults and validates; what
+comes out may be stored. It is pure: identity, versions, ownership and the rest of the metadata belong to the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollouts.sandbox import errors
+from rollouts.sandbox.resources import Json, Resource
+from rollouts.sandbox.schema import builtin
+from rollouts.sandbox.schema.catalog import schema_of
+from rollouts.sandbox.schema.decoding import UnreadableError, decode
+from rollouts.sandbox.schema.defaulting import apply_defaults
+from rollouts.sandbox.schema.model import Schema
+from rollouts.sandbox.schema.pruning import prune_root
+from rollouts.sandbox.schema.validation import validate
+from rollouts.sandbox.schema.violations import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An object that may be stored, and the warnings its author should see (texts for Warning headers)."""
+
+    object: Json
+    warnings: tuple[str, ...] = ()
+
+
+def admit(
+    resource: Resource,
+    obj: Json,
+    old: Json | None,
+    *,
+    verb: str,
+    field_validation: str,
+    subresource: str = "",
+) -> Admitted:
+    """Admit an object to be created (`old` is None) or to replace `old`.
+
+    `verb` is create, update, patch or apply; `field_validation` is Strict, Warn or Ignore; through a subresource only
+    that part is validated. The argument is not changed. Raises errors.ApiError: 400 when the object cannot be read as
+    its kind, or, under Strict, has unknown fields; 422 when it breaks rules.
+    """
+    unknown: list[str] = []
+    schema = schema_of(resource)
+    read = _read(resource, obj, schema, unknown)
+    warnings = _report_unknown(resource, unknown, field_validation)
+    found: list[Violation] = []
+    if resource.custom is None:
+        builtin.apply_defaults(resource, read, old)
+        builtin.validate(resource, read, old, found, subresource=subresource)
+    else:
+        apply_defaults(read, schema)
+        validate(read, schema, found)
+    if found:
+        name = (read.get("metadata") or {}).get("name", "")
+        raise errors.invalid(resource, name, [violation.cause() for violation in found])
+    return Admitted(read, warnings)
+
+
+def _read(resource: Resource, obj: Json, schema: Schema, unknown: list[str]) -> Json:
+    try:
+        if resource.custom is None:
+            decoded: Json = decode(obj, schema, unknown)
+            return decoded
+        return prune_root(obj, schema, unknown)
+    except UnreadableError as why:
+        raise errors.bad_request(_unreadable(resource, str(why))) from None
+
+
+def _unreadable(resource: Resource, why: str) -> str:
+    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+
+
+def _report_unknown(resource: Resource, unknown: list[str], field_validation: str) -> tuple[str, ...]:
+    if not unknown or field_validation == "Ignore":
+        return ()
+    reports = tuple(f'unknown field "{path}"' for path in unknown)
+    if field_validation == "Strict":
+        raise errors.bad_request(_unreadable(resource, f"strict decoding error: {', '.join(reports)}"))
+    return reports

@@ -1,0 +1,64 @@
+"""Pruning a custom resource: fields that its schema does not name are dropped, and nulls that it does not allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollouts.sandbox.schema.decoding import decode
+from rollouts.sandbox.schema.definitions import OBJECT_META, compile_definition
+from rollouts.sandbox.schema.model import Schema
+from rollouts.sandbox.schema.paths import Path, dotted
+
+_TYPE_META = ("apiVersion", "kind", "metadata")
+
+
+def prune_root(obj: dict[str, Any], schema: Schema, unknown: list[str]) -> dict[str, Any]:
+    """The whole object pruned; its metadata is read as every object's is (raising decoding.UnreadableError)."""
+    pruned = _prune_object(obj, schema, unknown, None, skip=_TYPE_META)
+    if isinstance(obj.get("metadata"), dict):
+        pruned["metadata"] = decode(obj["metadata"], compile_definition(OBJECT_META), unknown, (None, "metadata"))
+    return pruned
+
+
+def prune(value: Any, schema: Schema, unknown: list[str], path: Path = None) -> Any:
+    """The value without what its schema does not name; paths of dropped fields are appended to `unknown`.
+
+    The argument is not changed. A value of the wrong type is left as it is, for validation to complain about. Below
+    `x-kubernetes-preserve-unknown-fields` unnamed fields stay, but named ones are pruned by their own schema.
+    """
+    if type(value) is dict:
+        if schema.embedded:
+            return _prune_embedded(value, schema, unknown, path)
+        return _prune_object(value, schema, unknown, path)
+    if type(value) is list and schema.items is not None:
+        items = schema.items
+        return [prune(part, items, unknown, (path, index)) for index, part in enumerate(value)]
+    return value
+
+
+def _prune_embedded(value: dict[str, Any], schema: Schema, unknown: list[str], path: Path) -> dict[str, Any]:
+    pruned = _prune_object(value, schema, unknown, path, skip=_TYPE_META)
+    if isinstance(value.get("metadata"), dict):
+        metadata = compile_definition(OBJECT_META)
+        pruned["metadata"] = decode(value["metadata"], metadata, unknown, (path, "metadata"))
+    return pruned
+
+
+def _prune_object(
+    value: dict[str, Any], schema: Schema, unknown: list[str], path: Path, *, skip: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    properties, additional = schema.properties, schema.additional
+    result = {}
+    for name, part in value.items():
+        if name in skip:
+            result[name] = part
+            continue
+        below = properties.get(name, additional)
+        if below is None:
+            if schema.preserve_unknown:
+                result[name] = part
+            else:
+                unknown.append(dotted((path, name)))
+        elif part is not None or below.nullable:
+            result[name] = prune(part, below, unknown, (path, name))
+    return result

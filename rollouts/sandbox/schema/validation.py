@@ -1,0 +1,192 @@
+"""Validating a custom resource against its structural schema, with the API server's words for every mistake.
+
+Pruning and defaulting have happened before. What CEL rules say is checked elsewhere (cel.py), and only for objects
+that pass here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rollouts.sandbox.schema import violations as say
+from rollouts.sandbox.schema.formats import matches_format
+from rollouts.sandbox.schema.model import Junctors, Limits, Schema, integer_range
+from rollouts.sandbox.schema.paths import Path, dotted
+from rollouts.sandbox.schema.violations import Violation
+
+_NOT_A_FIELD = "<nil>"
+_JSON_TYPES: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+    type(None): "null",
+}
+
+
+def validate(value: Any, schema: Schema, found: list[Violation], path: Path = None) -> None:
+    """Append to `found` everything that is wrong with the value."""
+    if value is None and schema.nullable:
+        return
+    if not _has_right_type(value, schema):
+        found.append(_wrong_type(value, schema, path))
+        return
+    if schema.limits is not None:
+        _check_limits(value, schema, schema.limits, found, path)
+    if schema.junctors is not None:
+        _check_junctors(value, schema.junctors, found, path)
+    if type(value) is dict:
+        _validate_object(value, schema, found, path)
+    elif type(value) is list:
+        _validate_list(value, schema, found, path)
+
+
+def _has_right_type(value: Any, schema: Schema) -> bool:
+    kind = schema.type
+    if schema.int_or_string:
+        return type(value) in (int, str) or (type(value) is float and value.is_integer())
+    if not kind:
+        return True
+    actual = _JSON_TYPES[type(value)]
+    if actual == kind:
+        return True
+    if kind == "number":
+        return actual == "integer"
+    return kind == "integer" and actual == "number" and bool(value.is_integer())
+
+
+def _wrong_type(value: Any, schema: Schema, path: Path) -> Violation:
+    where, actual = dotted(path), _JSON_TYPES[type(value)]
+    expected = "integer,string" if schema.int_or_string else schema.type
+    return say.type_invalid(where, actual, f'{where} in body must be of type {expected}: "{actual}"')
+
+
+def _validate_object(value: dict[str, Any], schema: Schema, found: list[Violation], path: Path) -> None:
+    for name in schema.required:
+        if name not in value:
+            found.append(say.required(dotted((path, name))))
+    properties, additional = schema.properties, schema.additional
+    for name, part in value.items():
+        below = properties.get(name, additional)
+        if below is not None:
+            validate(part, below, found, (path, name))
+
+
+def _validate_list(value: list[Any], schema: Schema, found: list[Violation], path: Path) -> None:
+    items = schema.items
+    if items is not None:
+        for index, part in enumerate(value):
+            validate(part, items, found, (path, index))
+    if schema.list_type != "atomic" and len(value) > 1:
+        _check_unique(value, schema, found, path)
+
+
+def _check_unique(value: list[Any], schema: Schema, found: list[Violation], path: Path) -> None:
+    """Sets hold each value once; maps hold each combination of their keys once."""
+    seen: set[str] = set()
+    for index, part in enumerate(value):
+        is_map = schema.list_type == "map"
+        shown = (
+            {key: part[key] for key in schema.map_keys if key in part} if is_map and isinstance(part, dict) else part
+        )
+        identity = json.dumps(shown, sort_keys=True)
+        if identity in seen:
+            found.append(say.duplicate(dotted((path, index)), shown))
+        seen.add(identity)
+
+
+def _check_limits(value: Any, schema: Schema, limits: Limits, found: list[Violation], path: Path) -> None:
+    if limits.enum is not None and not _is_one_of(value, limits.enum):
+        listed = [text if isinstance(text, str) else json.dumps(text) for text in limits.enum]
+        found.append(say.unsupported(dotted(path), value, listed))
+    if isinstance(value, str):
+        _check_text(value, limits, found, path)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _check_number(value, schema, limits, found, path)
+    elif isinstance(value, list):
+        _check_size(len(value), (limits.min_items, limits.max_items), "items", found, path)
+        if limits.unique_items and len({json.dumps(part, sort_keys=True) for part in value}) < len(value):
+            found.append(say.invalid(dotted(path), value, f"{dotted(path)} in body shouldn't contain duplicates"))
+    elif isinstance(value, dict):
+        _check_size(len(value), (limits.min_properties, limits.max_properties), "properties", found, path)
+
+
+def _is_one_of(value: Any, allowed: tuple[Any, ...]) -> bool:
+    """Membership as JSON sees it, where true is not 1."""
+    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed)
+
+
+def _check_text(value: str, limits: Limits, found: list[Violation], path: Path) -> None:
+    where = dotted(path)
+    if limits.max_length is not None and len(value) > limits.max_length:
+        found.append(say.too_long_text(where, limits.max_length))
+    if limits.min_length is not None and len(value) < limits.min_length:
+        found.append(say.invalid(where, value, f"{where} in body should be at least {limits.min_length} chars long"))
+    if limits.pattern is not None and not limits.pattern.search(value):
+        found.append(say.invalid(where, value, f"{where} in body should match '{limits.pattern_text}'"))
+    if limits.format and not matches_format(limits.format, value):
+        detail = f"{where} in body must be of type {limits.format}: {say.shown(value)}"
+        found.append(say.type_invalid(where, value, detail))
+
+
+def _check_number(value: float, schema: Schema, limits: Limits, found: list[Violation], path: Path) -> None:
+    where = dotted(path)
+    for text in _number_problems(value, limits):
+        found.append(say.invalid(where, value, f"{where} in body should be {text}"))
+    bounds = integer_range(limits.format) if schema.type == "integer" else None
+    if bounds and not bounds[0] <= value <= bounds[1]:
+        detail = f"Checked value must be of type integer with format {limits.format} in {where}"
+        found.append(say.invalid(_NOT_A_FIELD, "", detail))
+
+
+def _number_problems(value: float, limits: Limits) -> list[str]:
+    low, high, step = limits.minimum, limits.maximum, limits.multiple_of
+    problems = []
+    if high is not None and (value > high or (limits.exclusive_maximum and value == high)):
+        problems.append(f"less than {'' if limits.exclusive_maximum else 'or equal to '}{_number(high)}")
+    if low is not None and (value < low or (limits.exclusive_minimum and value == low)):
+        problems.append(f"greater than {'' if limits.exclusive_minimum else 'or equal to '}{_number(low)}")
+    if step is not None and value % step:
+        problems.append(f"a multiple of {_number(step)}")
+    return problems
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else str(value)
+
+
+def _check_size(
+    size: int, limits: tuple[int | None, int | None], noun: str, found: list[Violation], path: Path
+) -> None:
+    low, high = limits
+    if high is not None and size > high:
+        found.append(say.too_many(dotted(path), size, high))
+    if low is not None and size < low:
+        found.append(say.invalid(dotted(path), size, f"{dotted(path)} in body should have at least {low} {noun}"))
+
+
+def _is_valid(value: Any, schema: Schema) -> bool:
+    found: list[Violation] = []
+    validate(value, schema, found)
+    return not found
+
+
+def _check_junctors(value: Any, junctors: Junctors, found: list[Violation], path: Path) -> None:
+    problems = []
+    if junctors.any_of and not any(_is_valid(value, part) for part in junctors.any_of):
+        problems.append("must validate at least one schema (anyOf)")
+    if junctors.one_of:
+        matching = sum(_is_valid(value, part) for part in junctors.one_of)
+        if matching != 1:
+            outcome = f"Found {matching} valid alternatives" if matching else "Found none valid"
+            problems.append(f"must validate one and only one schema (oneOf). {outcome}")
+    if junctors.all_of and not all(_is_valid(value, part) for part in junctors.all_of):
+        for part in junctors.all_of:
+            validate(value, part, found, path)
+        problems.append("must validate all the schemas (allOf)")
+    if junctors.none_of is not None and _is_valid(value, junctors.none_of):
+        problems.append("must not validate the schema (not)")
+    found.extend(say.invalid(_NOT_A_FIELD, "", f'"{dotted(path)}" {problem}') for problem in problems)
