@@ -166,3 +166,9 @@ def _seen_by_services(pod: Json) -> tuple[object, ...]:
         is_finished(pod),
         pod["spec"].get("nodeName"),
     )
+
+
+def by_pod(endpoint_slice: Json) -> Iterable[Hashable]:
+    """Index a slice by the uids of the pods that it lists."""
+    targets = [endpoint.get("targetRef") or {} for endpoint in endpoint_slice.get("endpoints") or ()]
+    return [target["uid"] for target in targets if target.get("uid")]
