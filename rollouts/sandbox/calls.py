@@ -1,0 +1,140 @@
+"""One request, understood: its target, its options, its body as an object, and who asks.
+
+Options are read leniently where a real server reads them so, and refused in the same words where it does not. Bodies
+are JSON or YAML; a key that occurs twice in one JSON object is reported, because the later one silently wins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import yaml
+
+from rollouts.sandbox import errors
+from rollouts.sandbox.resources import Json, Resource
+from rollouts.sandbox.routing import Target, is_true
+
+JSON_TYPES = frozenset({"application/json", ""})
+YAML_TYPES = frozenset({"application/yaml", "application/apply-patch+yaml"})
+MANAGER_LENGTH_MAX = 128
+FieldValidation = Literal["Ignore", "Warn", "Strict"]
+_VALIDATIONS: Mapping[str, FieldValidation] = {"Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict", "": "Warn"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request for a resource."""
+
+    target: Target
+    query: Mapping[str, str]
+    body: bytes = b""
+    content_type: str = ""
+    accept: str | None = None
+    user_agent: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+    """What the client is warned of, in the order found; writers append to it."""
+
+    @property
+    def resource(self) -> Resource:
+        """The resource of the target."""
+        return self.target.resource
+
+    @cached_property
+    def is_dry_run(self) -> bool:
+        """Whether nothing may be stored. Raises Invalid for another value than `All`."""
+        values = [value for key, value in self.query.items() if key == "dryRun"]
+        return dry_run_of(values, "CreateOptions" if self.target.verb == "create" else "UpdateOptions")
+
+    @cached_property
+    def manager(self) -> str:
+        """The field manager: the one named, else the first word of the user agent."""
+        return self.query.get("fieldManager") or self.user_agent.partition("/")[0][:MANAGER_LENGTH_MAX] or "unknown"
+
+    @cached_property
+    def field_validation(self) -> FieldValidation:
+        """How unknown and duplicate fields are taken; Warn when the client does not say."""
+        text = self.query.get("fieldValidation", "")
+        if text not in _VALIDATIONS:
+            why = f'Unsupported value: "{text}": supported values: "", "Ignore", "Strict", "Warn"'
+            raise errors.invalid_options(
+                "CreateOptions", [errors.cause("fieldValidation", "FieldValueNotSupported", why)]
+            )
+        return _VALIDATIONS[text]
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether an apply takes over fields that others own."""
+        return is_true(self.query.get("force"))
+
+    def document(self) -> Json:
+        """The body as an object. Raises BadRequest or UnsupportedMediaType."""
+        if self.content_type not in JSON_TYPES | YAML_TYPES:
+            raise errors.unsupported_media_type(("application/json", "application/yaml"))
+        return self.report_duplicates(*decode(self.body, is_yaml=self.content_type in YAML_TYPES))
+
+    def report_duplicates(self, document: Any, duplicates: list[str]) -> Json:
+        """The document, once its duplicate keys are refused, warned of or ignored as the client wishes."""
+        if not isinstance(document, dict):
+            raise errors.bad_request("the body of the request must be an object")
+        reports = [f'duplicate field "{name}"' for name in duplicates]
+        if reports and self.field_validation == "Strict":
+            raise errors.bad_request(f"strict decoding error: {', '.join(reports)}")
+        if self.field_validation == "Warn":
+            self.warnings.extend(reports)
+        return document
+
+
+def dry_run_of(values: list[str], options: str) -> bool:
+    """Whether `dryRun` values ask for a dry run; only `All` may stand there."""
+    for value in values:
+        if value != "All":
+            why = f'Unsupported value: "{value}": supported values: "All"'
+            raise errors.invalid_options(options, [errors.cause("dryRun", "FieldValueNotSupported", why)])
+    return bool(values)
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: JSON's types only, so a date stays the text that it is."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def decode(body: bytes, *, is_yaml: bool = False) -> tuple[Any, list[str]]:
+    """A body as JSON values, and the keys that occur twice in one of its objects. Raises BadRequest."""
+    duplicates: list[str] = []
+
+    def collect(pairs: list[tuple[str, Any]]) -> Json:
+        collected = dict(pairs)
+        if len(collected) != len(pairs):
+            names = [name for name, _ in pairs]
+            duplicates.extend(dict.fromkeys(name for name in names if names.count(name) > 1))
+        return collected
+
+    try:
+        return json.loads(body, object_pairs_hook=collect), duplicates
+    except (ValueError, UnicodeDecodeError) as failure:
+        if not is_yaml:
+            raise errors.bad_request(f"couldn't get version/kind; json parse error: {failure}") from failure
+    try:
+        return yaml.load(body, Loader=_Loader), []
+    except yaml.YAMLError as failure:
+        raise errors.bad_request(f"error converting YAML to JSON: {failure}") from failure
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of JSON values; several times faster than `copy.deepcopy`."""
+    if isinstance(value, dict):
+        return {key: copied(item) if isinstance(item, dict | list) else item for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) if isinstance(item, dict | list) else item for item in value]
+    return value

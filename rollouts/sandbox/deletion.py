@@ -1,0 +1,200 @@
+"""Deleting: at once, gracefully, or only marked until the last finalizer is gone.
+
+A Pod on a node is marked with the time by which it is to be gone, and removed when the node deletes it with a grace
+period of 0. Foreground and orphan propagation are finalizers that the garbage collector takes away again; dependents
+are never looked at here. A Namespace waits for its `spec.finalizers`. A CustomResourceDefinition takes its objects with
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rollouts.sandbox import conversion, errors
+from rollouts.sandbox.backend import CRDS, NAMESPACES, Backend
+from rollouts.sandbox.calls import YAML_TYPES, Call, decode, dry_run_of
+from rollouts.sandbox.clock import stamp
+from rollouts.sandbox.presentation import Presenter, Reply
+from rollouts.sandbox.reading import Reader
+from rollouts.sandbox.resources import Json, Resource
+from rollouts.sandbox.store import Key, Record, encode
+from rollouts.sandbox.strategies import strategy_of
+
+POD_GRACE_SECONDS_DEFAULT = 30
+_PROPAGATION_FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+_PROPAGATIONS = ("Background", *_PROPAGATION_FINALIZERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOptions:
+    """How to delete; None where the client leaves it to the server."""
+
+    grace_seconds: int | None = None
+    propagation: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion left: the last state, and whether the object is gone."""
+
+    record: Record
+    is_gone: bool
+
+
+def options_of(query: Mapping[str, str], body: Json) -> DeleteOptions:
+    """The options of a deletion; those in the body win. Raises Invalid."""
+    grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
+    orphan = body.get("orphanDependents", query.get("orphanDependents"))
+    propagation = body.get("propagationPolicy", query.get("propagationPolicy"))
+    if propagation is None and orphan is not None:
+        propagation = "Orphan" if orphan is True or orphan == "true" else "Background"
+    if propagation is not None and propagation not in _PROPAGATIONS:
+        listed = '"Background", "Foreground", "Orphan"'
+        why = f'Unsupported value: "{propagation}": supported values: {listed}'
+        cause = errors.cause("propagationPolicy", "FieldValueNotSupported", why)
+        raise errors.invalid_options("DeleteOptions", [cause])
+    preconditions: Json = body.get("preconditions") or {}
+    dry_run = body.get("dryRun") or ([query["dryRun"]] if "dryRun" in query else [])
+    return DeleteOptions(
+        grace_seconds=None if grace is None else int(grace),
+        propagation=propagation,
+        uid=preconditions.get("uid"),
+        resource_version=preconditions.get("resourceVersion"),
+        is_dry_run=dry_run_of(dry_run, "DeleteOptions"),
+    )
+
+
+class Deleter:
+    """Answers delete and deletecollection."""
+
+    def __init__(self, backend: Backend, presenter: Presenter, reader: Reader) -> None:
+        self._backend = backend
+        self._presenter = presenter
+        self._reader = reader
+
+    def delete(self, call: Call) -> Reply:
+        """Delete one object. Raises NotFound, Conflict (preconditions), Forbidden (protected namespaces)."""
+        options = self._options(call)
+        deleted = self.remove(call.resource, call.target.key, options)
+        self._warn(call, options)
+        if deleted.is_gone and not strategy_of(call.resource).shows_deleted:
+            return Reply(body=encode(errors.success(details=_deleted_details(call.resource, deleted.record))))
+        return self._presenter.one(call, deleted.record)
+
+    def delete_collection(self, call: Call) -> Reply:
+        """Delete all objects that the query selects."""
+        options = self._options(call)
+        selected = self._reader.selected(call)
+        deleted = [self.remove(call.resource, key, options).record for key, _ in selected]
+        return self._presenter.many(call, deleted, {"resourceVersion": str(self._backend.store.revision)})
+
+    def remove(self, resource: Resource, key: Key, options: DeleteOptions) -> Deleted:
+        """Delete one object, or take the first step to it."""
+        record = self._backend.require(resource, key)
+        _check_preconditions(resource, record.object, options)
+        if resource.store_key == NAMESPACES and key[1] in ("default", "kube-system", "kube-public"):
+            raise errors.forbidden(resource, key[1], "this namespace may not be deleted")
+        obj = self._marked(resource, record.object, options)
+        if resource.store_key == CRDS and not options.is_dry_run:
+            self._remove_custom_objects(record.object)
+        if _is_ready_to_go(resource, obj):
+            if options.is_dry_run:
+                return Deleted(record, is_gone=True)
+            return Deleted(self._backend.remove(resource, key), is_gone=True)
+        if obj == record.object:
+            return Deleted(record, is_gone=False)
+        if options.is_dry_run:
+            return Deleted(Record(obj, record.revision), is_gone=False)
+        served = conversion.served(obj, resource)
+        return Deleted(self._backend.put(resource, key, dict(served)), is_gone=False)
+
+    def _options(self, call: Call) -> DeleteOptions:
+        body: Any = decode(call.body, is_yaml=call.content_type in YAML_TYPES)[0] if call.body else {}
+        if not isinstance(body, dict):
+            raise errors.bad_request("the body of a deletion must be DeleteOptions")
+        return options_of(call.query, body)
+
+    def _warn(self, call: Call, options: DeleteOptions) -> None:
+        if strategy_of(call.resource).orphans_by_default and options.propagation is None:
+            call.warnings.append(
+                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove "
+                "them or set propagationPolicy=Orphan to suppress this warning"
+            )
+
+    def _marked(self, resource: Resource, obj: Json, options: DeleteOptions) -> Json:
+        """The object, marked as being deleted."""
+        meta = dict(obj["metadata"])
+        grace = self._grace_seconds(resource, obj, options)
+        finalizers = _with_propagation(resource, meta.get("finalizers") or [], options)
+        if finalizers != (meta.get("finalizers") or []):
+            meta["finalizers"] = finalizers
+        if not meta.get("deletionTimestamp") or grace < meta.get("deletionGracePeriodSeconds", 0):
+            started = self._backend.clock()
+            if not meta.get("deletionTimestamp") and "generation" in meta:
+                meta["generation"] += 1
+            meta["deletionTimestamp"] = stamp(started + timedelta(seconds=grace))
+            meta["deletionGracePeriodSeconds"] = grace
+        marked = {**obj, "metadata": meta}
+        if resource.store_key == NAMESPACES:
+            marked["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+            del meta["deletionGracePeriodSeconds"]
+        return marked
+
+    def _grace_seconds(self, resource: Resource, obj: Json, options: DeleteOptions) -> int:
+        if resource.store_key != ("", "pods"):
+            return 0
+        spec = obj.get("spec", {})
+        if not spec.get("nodeName") or obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+            return 0
+        asked = options.grace_seconds
+        if asked is None:
+            asked = spec.get("terminationGracePeriodSeconds", POD_GRACE_SECONDS_DEFAULT)
+        return max(int(asked), 0)
+
+    def _remove_custom_objects(self, crd: Json) -> None:
+        spec = crd["spec"]
+        for version in spec["versions"]:
+            resource = self._backend.registry.find(spec["group"], version["name"], spec["names"]["plural"])
+            if resource is not None:
+                for key, _ in self._backend.collection(resource).records():
+                    self.remove(resource, key, DeleteOptions())
+                return
+
+
+def _with_propagation(resource: Resource, finalizers: list[str], options: DeleteOptions) -> list[str]:
+    propagation = options.propagation
+    if propagation is None:
+        if any(name in finalizers for name in _PROPAGATION_FINALIZERS.values()):
+            return finalizers
+        propagation = "Orphan" if strategy_of(resource).orphans_by_default else "Background"
+    wanted = _PROPAGATION_FINALIZERS.get(propagation)
+    kept = [name for name in finalizers if name not in _PROPAGATION_FINALIZERS.values()]
+    return kept if wanted is None else [*kept, wanted]
+
+
+def _is_ready_to_go(resource: Resource, obj: Json) -> bool:
+    meta = obj["metadata"]
+    if resource.store_key == NAMESPACES and obj.get("spec", {}).get("finalizers"):
+        return False
+    return not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
+
+
+def _check_preconditions(resource: Resource, obj: Json, options: DeleteOptions) -> None:
+    meta = obj["metadata"]
+    pairs = (("UID", options.uid, meta["uid"]), ("ResourceVersion", options.resource_version, meta["resourceVersion"]))
+    for name, wanted, actual in pairs:
+        if wanted is not None and wanted != actual:
+            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {actual}"
+            raise errors.conflict(resource, meta["name"], why)
+
+
+def _deleted_details(resource: Resource, record: Record) -> Json:
+    meta = record.object["metadata"]
+    details = {"name": meta["name"], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
+    return {key: value for key, value in details.items() if value}
