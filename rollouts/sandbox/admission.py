@@ -12,12 +12,19 @@ from rollouts.sandbox import errors
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.schema import builtin
 from rollouts.sandbox.schema.catalog import schema_of
+from rollouts.sandbox.schema.cel import check_rules
 from rollouts.sandbox.schema.decoding import UnreadableError, decode
 from rollouts.sandbox.schema.defaulting import apply_defaults
 from rollouts.sandbox.schema.model import Schema
+from rollouts.sandbox.schema.object_meta import validate_metadata
 from rollouts.sandbox.schema.pruning import prune_root
-from rollouts.sandbox.schema.validation import validate
-from rollouts.sandbox.schema.violations import Violation
+from rollouts.sandbox.schema.validation import validate, validate_update
+from rollouts.sandbox.schema.violations import Violation, invalid
+
+RULES_SKIPPED = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +55,30 @@ def admit(
     read = _read(resource, obj, schema, unknown)
     warnings = _report_unknown(resource, unknown, field_validation)
     found: list[Violation] = []
+    validate_metadata(resource, read, old, found)
     if resource.custom is None:
         builtin.apply_defaults(resource, read, old)
         builtin.validate(resource, read, old, found, subresource=subresource)
     else:
         apply_defaults(read, schema)
-        validate(read, schema, found)
+        _validate_custom(read, old, schema, found)
     if found:
         name = (read.get("metadata") or {}).get("name", "")
         raise errors.invalid(resource, name, [violation.cause() for violation in found])
     return Admitted(read, warnings)
+
+
+def _validate_custom(obj: Json, old: Json | None, schema: Schema, found: list[Violation]) -> None:
+    """The schema first; rules only run on an object whose shape they can rely on."""
+    before = len(found)
+    if old is None:
+        validate(obj, schema, found)
+    else:
+        validate_update(obj, old, schema, found)
+    if len(found) == before:
+        check_rules(obj, old, schema, found)
+    elif schema.deep_rules:
+        found.append(invalid("<nil>", None, RULES_SKIPPED))
 
 
 def _read(resource: Resource, obj: Json, schema: Schema, unknown: list[str]) -> Json:

@@ -6,7 +6,6 @@ Where no schema says anything, objects are granular and lists atomic.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,8 +183,3 @@ def _remove(value: Any, tree: Json, schema: Schema) -> Any:
     if type(value) is dict:
         return {element[2:]: part for element, part in kept}
     return [part for _, part in kept]
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal, where true is not 1."""
-    return bool(one == other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

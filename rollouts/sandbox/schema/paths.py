@@ -9,11 +9,14 @@ Path = tuple[Any, str | int] | None
 
 
 def dotted(path: Path) -> str:
-    """The path as messages write it: `spec.containers[0].name`; the root is empty."""
+    """The path as messages write it: `spec.containers[0].name`, with map keys that come in brackets kept so.
+
+    The root is empty.
+    """
     parts: list[str] = []
     while path is not None:
         path, step = path
-        parts.append(f"[{step}]" if isinstance(step, int) else f".{step}")
+        parts.append(f"[{step}]" if isinstance(step, int) else step if step.startswith("[") else f".{step}")
     return "".join(reversed(parts)).removeprefix(".")
 
 

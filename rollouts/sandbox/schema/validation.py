@@ -1,7 +1,8 @@
 """Validating a custom resource against its structural schema, with the API server's words for every mistake.
 
-Pruning and defaulting have happened before. What CEL rules say is checked elsewhere (cel.py), and only for objects
-that pass here.
+Pruning and defaulting have happened before. On an update, mistakes in a part that did not change are not reported
+again: an object that was valid when it was written can still be changed elsewhere. What CEL rules say is checked in
+cel.py, and only for objects that pass here.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import json
 from typing import Any
 
 from rollouts.sandbox.schema import violations as say
+from rollouts.sandbox.schema.correlation import by_key, item_key, same
 from rollouts.sandbox.schema.formats import matches_format
 from rollouts.sandbox.schema.model import Junctors, Limits, Schema, integer_range
 from rollouts.sandbox.schema.paths import Path, dotted
 from rollouts.sandbox.schema.violations import Violation
 
+_ABSENT: Any = object()
 _NOT_A_FIELD = "<nil>"
 _JSON_TYPES: dict[type, str] = {
     str: "string",
@@ -27,10 +30,50 @@ _JSON_TYPES: dict[type, str] = {
 }
 
 
+def validate_update(value: Any, old: Any, schema: Schema, found: list[Violation]) -> None:
+    """Append to `found` everything that is wrong with the value and was not already so in the old one."""
+    wrong: list[Violation] = []
+    validate(value, schema, wrong)
+    if wrong:
+        _validate_changed(value, old, schema, found, None)
+
+
 def validate(value: Any, schema: Schema, found: list[Violation], path: Path = None) -> None:
     """Append to `found` everything that is wrong with the value."""
     if value is None and schema.nullable:
         return
+    _validate_here(value, schema, found, path)
+    if type(value) is dict:
+        properties, additional = schema.properties, schema.additional
+        for name, part in value.items():
+            below = properties.get(name, additional)
+            if below is not None:
+                validate(part, below, found, (path, name))
+    elif type(value) is list and schema.items is not None:
+        items = schema.items
+        for index, part in enumerate(value):
+            validate(part, items, found, (path, index))
+
+
+def _validate_changed(value: Any, old: Any, schema: Schema, found: list[Violation], path: Path) -> None:
+    """Like validate, but silent about whatever equals its old value."""
+    if (value is None and schema.nullable) or same(value, old):
+        return
+    _validate_here(value, schema, found, path)
+    if type(value) is dict:
+        for name, part in value.items():
+            below = schema.child(name)
+            if below is not None:
+                before = old.get(name, _ABSENT) if type(old) is dict else _ABSENT
+                _validate_changed(part, before, below, found, (path, name))
+    elif type(value) is list and schema.items is not None:
+        before = by_key(old, schema)
+        for index, part in enumerate(value):
+            _validate_changed(part, before.get(item_key(part, schema), _ABSENT), schema.items, found, (path, index))
+
+
+def _validate_here(value: Any, schema: Schema, found: list[Violation], path: Path) -> None:
+    """What is wrong with the value itself, its parts aside."""
     if not _has_right_type(value, schema):
         found.append(_wrong_type(value, schema, path))
         return
@@ -39,9 +82,11 @@ def validate(value: Any, schema: Schema, found: list[Violation], path: Path = No
     if schema.junctors is not None:
         _check_junctors(value, schema.junctors, found, path)
     if type(value) is dict:
-        _validate_object(value, schema, found, path)
-    elif type(value) is list:
-        _validate_list(value, schema, found, path)
+        for name in schema.required:
+            if name not in value:
+                found.append(say.required(dotted((path, name))))
+    elif type(value) is list and schema.list_type != "atomic" and len(value) > 1:
+        _check_unique(value, schema, found, path)
 
 
 def _has_right_type(value: Any, schema: Schema) -> bool:
@@ -62,26 +107,6 @@ def _wrong_type(value: Any, schema: Schema, path: Path) -> Violation:
     where, actual = dotted(path), _JSON_TYPES[type(value)]
     expected = "integer,string" if schema.int_or_string else schema.type
     return say.type_invalid(where, actual, f'{where} in body must be of type {expected}: "{actual}"')
-
-
-def _validate_object(value: dict[str, Any], schema: Schema, found: list[Violation], path: Path) -> None:
-    for name in schema.required:
-        if name not in value:
-            found.append(say.required(dotted((path, name))))
-    properties, additional = schema.properties, schema.additional
-    for name, part in value.items():
-        below = properties.get(name, additional)
-        if below is not None:
-            validate(part, below, found, (path, name))
-
-
-def _validate_list(value: list[Any], schema: Schema, found: list[Violation], path: Path) -> None:
-    items = schema.items
-    if items is not None:
-        for index, part in enumerate(value):
-            validate(part, items, found, (path, index))
-    if schema.list_type != "atomic" and len(value) > 1:
-        _check_unique(value, schema, found, path)
 
 
 def _check_unique(value: list[Any], schema: Schema, found: list[Violation], path: Path) -> None:
@@ -122,7 +147,7 @@ def _is_one_of(value: Any, allowed: tuple[Any, ...]) -> bool:
 def _check_text(value: str, limits: Limits, found: list[Violation], path: Path) -> None:
     where = dotted(path)
     if limits.max_length is not None and len(value) > limits.max_length:
-        found.append(say.too_long_text(where, limits.max_length))
+        found.append(say.too_long(where, limits.max_length))
     if limits.min_length is not None and len(value) < limits.min_length:
         found.append(say.invalid(where, value, f"{where} in body should be at least {limits.min_length} chars long"))
     if limits.pattern is not None and not limits.pattern.search(value):

@@ -81,17 +81,16 @@ def not_found(field: str, value: Any) -> Violation:
 
 def too_long(field: str, limit: int) -> Violation:
     """The text has more than `limit` bytes."""
-    return Violation(field, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
-
-
-def too_long_text(field: str, limit: int) -> Violation:
-    """The text has more than `limit` characters, which is how a schema's maxLength counts."""
-    return Violation(field, "FieldValueTooLong", f"Too long: may not be more than {limit} characters")
+    return Violation(
+        field, "FieldValueTooLong", f"Too long: may not be more than {limit} {'byte' if limit == 1 else 'bytes'}"
+    )
 
 
 def too_many(field: str, actual: int, limit: int) -> Violation:
     """The list or map has more than `limit` entries."""
-    return Violation(field, "FieldValueTooMany", f"Too many: {actual}: must have at most {limit} items")
+    return Violation(
+        field, "FieldValueTooMany", f"Too many: {actual}: must have at most {limit} {'item' if limit == 1 else 'items'}"
+    )
 
 
 def join(path: str, name: str) -> str:
