@@ -38,6 +38,14 @@ class TrafficRouting:
         return DEFAULT_MAX_WEIGHT if self.max_traffic_weight is None else self.max_traffic_weight
 
 
+def used_routers(routing: TrafficRouting | None) -> frozenset[str]:
+    """The routers a rollout uses, by JSON name; `plugins` counts only when it names one."""
+    sections = {} if routing is None else routing.routers
+    return frozenset(
+        name for name, section in sections.items() if section is not None and (section or name != "plugins")
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StringMatch:
     """A match on text; exactly one member is set."""
