@@ -40,6 +40,18 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """How to reach the API server and prove who we are; `authorization` is the header's value, empty for none."""
+
+    server: str
+    ca_path: str | None
+    certificate_path: str | None
+    key_path: str | None
+    is_insecure: bool
+    authorization: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSource:
     """Where to find the API server: a kubeconfig (and a context in it), else the pod's own service account."""
 
@@ -64,6 +76,18 @@ class ClusterSource:
             raise ConfigurationError(f"{path or 'in-cluster configuration'}: {error}") from error
         configuration.client_session_kwargs = {"trust_env": False}
         return configuration
+
+    async def credentials(self) -> Credentials:
+        """The same, as plain values for a client of another make. Raises ConfigurationError."""
+        configuration = await self.load()
+        return Credentials(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert or None,
+            certificate_path=configuration.cert_file or None,
+            key_path=configuration.key_file or None,
+            is_insecure=not configuration.verify_ssl,
+            authorization=str(configuration.api_key.get("BearerToken", "")),
+        )
 
     def _kubeconfig_path(self) -> str:
         if self.kubeconfig:

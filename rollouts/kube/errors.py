@@ -28,6 +28,11 @@ class ApiError(Exception):
         """The class in one word, for logs and metrics."""
         return type(self).__name__
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether waiting alone will not cure it: somebody has to change something."""
+        return isinstance(self, Denied | Invalid)
+
 
 class NotFound(ApiError):
     """The object, its namespace or its kind does not exist."""

@@ -156,10 +156,12 @@ class Elector:
         """One try to win or to renew; False when it did not succeed, for whatever reason."""
         try:
             return await self._win_or_renew()
-        except (Conflict, AlreadyExists, NotFound) as error:
+        except (Conflict, AlreadyExists) as error:
             self._seen = None  # somebody else wrote: look again before the next try
             log.debug("lease_changed_meanwhile", error=error.message)
         except ApiError as error:
+            if isinstance(error, NotFound):
+                self._seen = None  # deleted, or its namespace does not exist
             log.warning("lease_not_renewed", error=error.message, reason=error.reason)
         return False
 

@@ -1,0 +1,97 @@
+"""Blocking calls in threads, shared fairly: a backend that hangs holds its own lane and no other.
+
+Each call belongs to a lane (a destination). Lanes take turns, and no lane has more than its share of the threads,
+however many calls wait in it. A thread that is given up still counts until it ends, so the bound is a bound. What is
+called does not belong here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+THREADS_MAX = 32
+THREADS_PER_LANE_MAX = 8
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    work: Callable[[], Any]
+    done: asyncio.Future[Any]
+    started: asyncio.Event
+
+
+class FairPool:
+    """Runs blocking calls for one event loop."""
+
+    def __init__(self, *, threads: int = THREADS_MAX, per_lane: int = THREADS_PER_LANE_MAX) -> None:
+        self._threads = threads
+        self._per_lane = per_lane
+        self._busy: Counter[str] = Counter()
+        self._lanes: OrderedDict[str, deque[_Call]] = OrderedDict()
+
+    async def run(self, lane: str, work: Callable[[], T], *, wait_seconds: float, run_seconds: float) -> T:
+        """Run `work` in a thread and return its result.
+
+        Raises TimeoutError when its turn does not come within `wait_seconds`, or it does not end within `run_seconds`
+        after that; else whatever `work` raises.
+        """
+        call = _Call(work, asyncio.get_running_loop().create_future(), asyncio.Event())
+        self._lanes.setdefault(lane, deque()).append(call)
+        self._dispatch()
+        try:
+            async with asyncio.timeout(wait_seconds):
+                await call.started.wait()
+            async with asyncio.timeout(run_seconds):
+                result: T = await call.done
+                return result
+        finally:
+            call.done.cancel()
+
+    def _dispatch(self) -> None:
+        """Start what may start: one call per lane and round, until the threads or the calls run out."""
+        while self._busy.total() < self._threads:
+            lane = next((name for name in self._lanes if self._busy[name] < self._per_lane), None)
+            if lane is None:
+                return
+            waiting = self._lanes[lane]
+            call = waiting.popleft()
+            if waiting:
+                self._lanes.move_to_end(lane)
+            else:
+                del self._lanes[lane]
+            if not call.done.done():
+                self._start(lane, call)
+
+    def _start(self, lane: str, call: _Call) -> None:
+        self._busy[lane] += 1
+        call.started.set()
+        loop = asyncio.get_running_loop()
+        # daemon threads: a backend that never answers must not keep the process from ending
+        threading.Thread(target=self._work, args=(loop, lane, call), name=f"measure {lane}", daemon=True).start()
+
+    def _work(self, loop: asyncio.AbstractEventLoop, lane: str, call: _Call) -> None:
+        result, error = None, None
+        try:
+            result = call.work()
+        except Exception as raised:  # noqa: BLE001 - handed to the caller, whatever it is
+            error = raised
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._finish, lane, call, result, error)
+
+    def _finish(self, lane: str, call: _Call, result: Any, error: Exception | None) -> None:
+        self._busy[lane] -= 1
+        if not self._busy[lane]:
+            del self._busy[lane]
+        if not call.done.done():
+            if error is None:
+                call.done.set_result(result)
+            else:
+                call.done.set_exception(error)
+        self._dispatch()

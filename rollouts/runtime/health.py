@@ -1,0 +1,54 @@
+"""The ports that a cluster asks: is the process alive, is it ready, and what are its figures.
+
+Alive means that the event loop answers and the watches are not down for long; ready means that the copy of the
+cluster is complete, for a standby as well as for the leader. What the figures are does not belong here
+(telemetry.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+WATCHES_DOWN_MAX_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """The questions, each answered at once: why not healthy or ready (None: it is), and the metrics as text."""
+
+    unhealthy: Callable[[], str | None]
+    unready: Callable[[], str | None]
+    metrics: Callable[[], bytes]
+
+
+class HealthServer:
+    """Serves /healthz, /readyz and /metrics on every port it is given."""
+
+    def __init__(self, probes: Probes) -> None:
+        app = web.Application()
+        app.router.add_get("/healthz", lambda _: _told(probes.unhealthy()))
+        app.router.add_get("/readyz", lambda _: _told(probes.unready()))
+        app.router.add_get("/metrics", lambda _: _metrics(probes.metrics()))
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self, *, host: str, ports: tuple[int, ...]) -> tuple[int, ...]:
+        """Listen; port 0 takes a free one. Returns the ports. Raises OSError when one is taken."""
+        await self._runner.setup()
+        for port in dict.fromkeys(ports):
+            await web.TCPSite(self._runner, host, port).start()
+        return tuple(address[1] for address in self._runner.addresses)
+
+    async def stop(self) -> None:
+        """Close all ports."""
+        await self._runner.cleanup()
+
+
+async def _told(why_not: str | None) -> web.Response:
+    return web.Response(text="ok") if why_not is None else web.Response(status=503, text=why_not)
+
+
+async def _metrics(text: bytes) -> web.Response:
+    return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

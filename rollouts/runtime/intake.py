@@ -1,0 +1,56 @@
+"""Where events come in: into the cache, and from there to the queues of the keys they concern.
+
+This is the narrow seam behind the pump: whatever delivers events, a bare reflector as well as kopf, ends here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rollouts.kube.kinds import Key, Kind
+from rollouts.runtime.cache import Cache, Change, Entry
+from rollouts.runtime.pump import Event
+from rollouts.runtime.queue import WorkQueue
+from rollouts.runtime.triggers import Triggers
+
+DELETED = "DELETED"
+
+
+class Intake:
+    """Feeds one cache and the queues of the kinds that are worked on."""
+
+    def __init__(self, cache: Cache, queues: Mapping[Kind, WorkQueue[Key]]) -> None:
+        self._cache = cache
+        self._queues = queues
+        self._triggers = Triggers(cache)
+        self._listeners: list[Callable[[Event, bool], None]] = []
+
+    def listen(self, listener: Callable[[Event, bool], None]) -> None:
+        """Have every event told to `listener`, with whether its object was known before."""
+        self._listeners.append(listener)
+
+    def deliver(self, event: Event) -> None:
+        """Take in one message of a watch."""
+        entry = event.entry
+        was_known = self._cache.get(entry.kind, entry.key) is not None
+        if event.type == DELETED:
+            change = self._cache.drop(entry.kind, entry.key, uid=entry.uid)
+        else:
+            change = self._cache.put(entry)
+        for listener in self._listeners:
+            listener(event, was_known)
+        if change is not None:
+            self.changed(change)
+
+    def learn(self, entry: Entry) -> None:
+        """Take in an object that was read, not watched."""
+        change = self._cache.put(entry)
+        if change is not None:
+            self.changed(change)
+
+    def changed(self, change: Change) -> None:
+        """Queue whom a change of the cache concerns."""
+        for trigger in self._triggers.of(change):
+            queue = self._queues.get(trigger.kind)
+            if queue is not None:
+                queue.add(trigger.key, urgent=trigger.is_urgent)

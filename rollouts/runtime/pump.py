@@ -1,0 +1,207 @@
+"""From the API server's watches to one callback: kopf, used as a watch pump and for nothing else.
+
+kopf runs in a thread and an event loop of its own, where all that happens to an object is that it is made slim and
+handed to the main loop. Handlers are `on.event` handlers that return None, storages are null, posting is off: nothing
+of kopf's is ever written to anybody's object. When kopf gives up, it is started again. It loses deletions in a watch
+gap; the census finds them. What an event means does not belong here."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+import structlog
+
+from rollouts.kube.client import ConfigurationError, Credentials
+from rollouts.kube.kinds import Kind, label_selector
+from rollouts.runtime.cache import Entry, entry_of
+
+log = structlog.get_logger()
+
+RESTART_PAUSE_SECONDS = 1.0
+RESTART_PAUSE_MAX_SECONDS = 30.0
+CHUNK = 500  # objects per page of a list: a larger page holds the interpreter for too long
+SERVER_TIMEOUT_SECONDS = 300
+REQUEST_TIMEOUT_SECONDS = 60
+CONNECT_TIMEOUT_SECONDS = 5
+IDLE_TIMEOUT_SECONDS = 0.2  # every idle worker holds a task and the last body
+STOP_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message of a watch. `type` None: the object was listed, so deletions may have been missed before."""
+
+    type: str | None
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What to watch: which kinds, in one namespace or (empty) in all, of which controller instance."""
+
+    kinds: tuple[Kind, ...]
+    namespace: str
+    instance_id: str
+
+
+Login = Callable[[], Awaitable[Credentials]]
+
+
+class _NoDiff(kopf.DiffBaseStorage):
+    """Remembers nothing about any object; the default spends half of the CPU on copies of them."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Stores no progress in any object."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> Any:
+        return None
+
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        return None
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        return None
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: Any) -> None:
+        return None
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
+class _Backoffs:
+    """Pauses without end: an iterable without a length, so that kopf never gives up on an API server that is away."""
+
+    def __iter__(self) -> Iterator[float]:
+        pause = 0.5
+        while True:
+            yield pause
+            pause = min(pause * 1.5, 5.0)
+
+
+class Pump:
+    """Runs the watches of one scope in a thread, from `start` to `stop`."""
+
+    def __init__(self, scope: Scope, *, login: Login, deliver: Callable[[Event], None]) -> None:
+        self._scope = scope
+        self._login = login
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch-pump", daemon=True)
+        self._down_since: float | None = time.monotonic()
+        self.restarts = 0
+        """How often kopf had to be started again."""
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End all watches and wait for the thread."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join, STOP_PATIENCE_SECONDS)
+
+    def down_seconds(self) -> float:
+        """For how long nothing has been watched; 0 while kopf runs."""
+        since = self._down_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def _run(self) -> None:
+        pause = RESTART_PAUSE_SECONDS
+        while not self._stop.is_set():
+            started = time.monotonic()
+            try:
+                self._down_since = None
+                asyncio.run(self._operate())
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - kopf ends with whatever ended it
+                log.warning("watch_pump_failed", error=f"{type(error).__name__}: {error}")
+            self._down_since = time.monotonic()
+            if self._stop.is_set():
+                return
+            self.restarts += 1
+            pause = (
+                RESTART_PAUSE_SECONDS if time.monotonic() - started > 60 else min(2 * pause, RESTART_PAUSE_MAX_SECONDS)
+            )
+            self._stop.wait(pause)
+
+    async def _operate(self) -> None:
+        namespace = self._scope.namespace
+        await kopf.operator(
+            registry=self._registry(),
+            settings=_settings(self._scope),
+            standalone=True,
+            clusterwide=not namespace,
+            namespaces=[namespace] if namespace else [],
+            stop_flag=self._stop,
+        )
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry, id="login")
+        async def login(**_: Any) -> kopf.ConnectionInfo:
+            try:
+                return _connection(await self._login())
+            except ConfigurationError as error:
+                raise kopf.TemporaryError(str(error), delay=RESTART_PAUSE_SECONDS) from error
+
+        for kind in self._scope.kinds:
+            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id="cache")(self._handler(kind))
+        return registry
+
+    def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
+        async def handle(event: Mapping[str, Any], **_: Any) -> None:
+            arrived = Event(event["type"], entry_of(kind, event["object"]))
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._deliver, arrived)
+
+        return handle
+
+
+def _connection(credentials: Credentials) -> kopf.ConnectionInfo:
+    scheme, _, token = credentials.authorization.partition(" ")
+    return kopf.ConnectionInfo(
+        server=credentials.server,
+        ca_path=credentials.ca_path,
+        certificate_path=credentials.certificate_path,
+        private_key_path=credentials.key_path,
+        insecure=credentials.is_insecure,
+        scheme=scheme or None,
+        token=token or None,
+    )
+
+
+def _settings(scope: Scope) -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.persistence.diffbase_storage = _NoDiff()
+    settings.persistence.progress_storage = _NoProgress()
+    settings.networking.error_backoffs = _Backoffs()
+    settings.networking.request_timeout = REQUEST_TIMEOUT_SECONDS
+    settings.networking.connect_timeout = CONNECT_TIMEOUT_SECONDS
+    settings.watching.chunk_size = CHUNK
+    settings.watching.server_timeout = SERVER_TIMEOUT_SECONDS
+    for kind in scope.kinds:
+        selector = label_selector(kind, scope.instance_id)
+        if selector:
+            settings.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
+    settings.queueing.idle_timeout = IDLE_TIMEOUT_SECONDS
+    settings.queueing.error_delays = (1, 2, 5, 10)
+    settings.posting.enabled = False
+    return settings

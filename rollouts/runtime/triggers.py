@@ -1,0 +1,144 @@
+"""Which keys a change concerns: from an event to the queues.
+
+A ReplicaSet and an AnalysisRun lead to the Rollout that controls them, before and after the change; a template leads
+to the Rollouts that name it, also through other templates. What everyone shares is looked up in maps; no event walks
+through all objects. What a key's turn does about it does not belong here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.api.analysis import TemplateRef
+from rollouts.kube.kinds import (
+    ANALYSIS_RUNS,
+    ANALYSIS_TEMPLATES,
+    CLUSTER_ANALYSIS_TEMPLATES,
+    REPLICA_SETS,
+    ROLLOUTS,
+    Key,
+    Kind,
+)
+from rollouts.runtime.cache import Cache, Change, Entry, Json, metadata
+
+NESTING_MAX = 50  # templates that name templates; deeper than any that passes validation
+ABORT_ANNOTATION = "rollouts.io/abort"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A key to look at; an urgent one overtakes."""
+
+    kind: Kind
+    key: Key
+    is_urgent: bool = False
+
+
+class Triggers:
+    """The map from what changed to who must look, kept up to date by the changes themselves."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._users: dict[tuple[Kind, Key], set[tuple[Kind, Key]]] = defaultdict(set)
+        """Template -> the Rollouts and templates that name it."""
+
+    def of(self, change: Change) -> set[Trigger]:
+        """Take note of what a change says about names, and tell whom it concerns."""
+        kind = change.entries[0].kind
+        if kind == ROLLOUTS:
+            self._note_names(change)
+            return {Trigger(ROLLOUTS, entry.key, is_urgent=asks_for_abort(entry)) for entry in change.entries[-1:]}
+        if kind == REPLICA_SETS:
+            return {trigger for entry in change.entries for trigger in self._owners(entry)}
+        if kind == ANALYSIS_RUNS:
+            owners = {trigger for entry in change.entries for trigger in self._owners(entry)}
+            return owners | {Trigger(ANALYSIS_RUNS, change.entries[-1].key)}
+        self._note_names(change)
+        return {Trigger(ROLLOUTS, key) for key in self._rollouts_using(kind, change.entries[-1].key)}
+
+    def _owners(self, entry: Entry) -> Iterator[Trigger]:
+        owner = entry.controller
+        if owner is None:
+            yield from self._adopters(entry)
+        elif is_rollout(owner):
+            key = Key(entry.key.namespace, str(owner.get("name", "")))
+            yield Trigger(ROLLOUTS, key, is_urgent=entry.kind == ANALYSIS_RUNS and has_failed(entry.object))
+
+    def _adopters(self, orphan: Entry) -> Iterator[Trigger]:
+        """An orphan is looked at by the Rollout after which it is named."""
+        stem, dash, _ = orphan.key.name.rpartition("-")
+        key = Key(orphan.key.namespace, stem)
+        if dash and self._cache.get(ROLLOUTS, key) is not None:
+            yield Trigger(ROLLOUTS, key)
+
+    def _rollouts_using(self, kind: Kind, key: Key) -> set[Key]:
+        found: set[Key] = set()
+        seen: set[tuple[Kind, Key]] = set()
+        todo = [(kind, key)]
+        while todo and len(seen) < NESTING_MAX:
+            template = todo.pop()
+            seen.add(template)
+            for user in self._users.get(template, ()):
+                if user[0] == ROLLOUTS:
+                    found.add(user[1])
+                elif user not in seen:
+                    todo.append(user)
+        return found
+
+    def _note_names(self, change: Change) -> None:
+        if change.before is not None:
+            for name in _named_by(change.before):
+                self._users[name].discard((change.before.kind, change.before.key))
+                if not self._users[name]:
+                    del self._users[name]
+        if change.after is not None:
+            for name in _named_by(change.after):
+                self._users[name].add((change.after.kind, change.after.key))
+
+
+def _named_by(entry: Entry) -> set[tuple[Kind, Key]]:
+    return {template_at(ref, entry.key.namespace) for ref in named_templates(entry)}
+
+
+def template_at(ref: TemplateRef, namespace: str) -> tuple[Kind, Key]:
+    """Kind and key of a template that an object in `namespace` names."""
+    if ref.cluster_scope:
+        return CLUSTER_ANALYSIS_TEMPLATES, Key("", ref.template_name)
+    return ANALYSIS_TEMPLATES, Key(namespace, ref.template_name)
+
+
+def named_templates(entry: Entry) -> frozenset[TemplateRef]:
+    """The templates an object names in its spec, wherever in it; each object is searched once."""
+    return entry.parsed("named_templates", lambda entry: frozenset(_template_refs(entry.object.get("spec"))))
+
+
+def _template_refs(value: Any) -> Iterator[TemplateRef]:
+    if isinstance(value, Mapping):
+        name = value.get("templateName")
+        if isinstance(name, str) and name:
+            yield TemplateRef(template_name=name, cluster_scope=value.get("clusterScope") is True)
+        for field, member in value.items():
+            if field != "template":  # a pod template names no analysis, and is the largest part of a Rollout
+                yield from _template_refs(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _template_refs(item)
+
+
+def is_rollout(owner: Json) -> bool:
+    """Whether an owner reference means a Rollout."""
+    return owner.get("kind") == ROLLOUTS.name and str(owner.get("apiVersion", "")).startswith(f"{ROLLOUTS.group}/")
+
+
+def asks_for_abort(entry: Entry) -> bool:
+    """Whether an abort is asked for and not yet carried out."""
+    status = entry.object.get("status") or {}
+    annotations = metadata(entry.object).get("annotations") or {}
+    return ABORT_ANNOTATION in annotations or bool(status.get("abort") and not status.get("abortedAt"))
+
+
+def has_failed(run: Json) -> bool:
+    """Whether an analysis ended in a way that aborts."""
+    return (run.get("status") or {}).get("phase") in ("Failed", "Error")

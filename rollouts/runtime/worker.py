@@ -1,0 +1,227 @@
+"""The loop around the decision: take a key, look and decide, act, write the status, tell, come back later.
+
+What can go wrong ends in one of three ways. The API refuses or is away: the key comes back after its backoff. This
+process is no longer the leader: it stops. Anything else is our bug: it is logged once per turn with its traceback,
+counted, and slows only the key it happened to. No rule about rollouts belongs here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from rollouts.core.plan import WARNING, Note
+from rollouts.kube.applier import Found, Gone, Nothing, Outcome, Stored
+from rollouts.kube.client import Json
+from rollouts.kube.errors import ApiError, Conflict, NotFound, NotLeader
+from rollouts.kube.events import EventRecorder, Subject
+from rollouts.kube.kinds import ROLLOUTS, Key, Kind
+from rollouts.kube.status_writer import StatusWriter, Target
+from rollouts.runtime import figures
+from rollouts.runtime.cache import Cache, Entry, entry_of
+from rollouts.runtime.execute import Executor
+from rollouts.runtime.expectations import Expectations, Expected
+from rollouts.runtime.intake import Intake
+from rollouts.runtime.queue import WorkQueue
+from rollouts.runtime.turns import Turn, Turns
+from rollouts.telemetry import Telemetry
+
+log = structlog.get_logger()
+
+RESYNC_JITTER = 0.2  # so that objects that arrived together do not come back together
+BREATH_SECONDS = 0.05  # before a key comes back whose plan asks for a moment that is past
+RECONCILIATION_ERROR = "ReconciliationError"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every worker needs, whatever kind it works on."""
+
+    cache: Cache
+    intake: Intake
+    executor: Executor
+    statuses: StatusWriter
+    events: EventRecorder
+    telemetry: Telemetry
+
+
+class Worker:
+    """Works on the keys of one queue. Several loops may run at once; the queue keeps each key to one of them."""
+
+    def __init__(
+        self,
+        turns: Turns,
+        queue: WorkQueue[Key],
+        tools: Tools,
+        *,
+        resync_seconds: float,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._turns = turns
+        self._kind: Kind = turns.kind
+        self._queue = queue
+        self._tools = tools
+        self._expectations = Expectations(tools.cache)
+        self._resync_seconds = resync_seconds
+        self._clock = clock
+        self._uids: dict[Key, str] = {}
+        """Objects that had a turn, for the last word on them."""
+
+    async def run(self, *, urgent_only: bool = False) -> None:
+        """Work until the queue is shut, or until this process may not write any more."""
+        while (key := await self._queue.get(urgent_only=urgent_only)) is not None:
+            with structlog.contextvars.bound_contextvars(kind=self._kind.name, namespace=key.namespace, name=key.name):
+                try:
+                    await self._reconcile(key)
+                except NotLeader:
+                    return
+                finally:
+                    self._queue.done(key)
+
+    async def _reconcile(self, key: Key) -> None:
+        """One turn of one key, with everything that can go wrong in it. Raises only NotLeader."""
+        patience = self._expectations.patience_left(key, time.monotonic())
+        if patience is not None:
+            self._queue.add_after(key, patience)
+            return
+        started = time.perf_counter()
+        failed = True
+        try:
+            await self._turn(key)
+            failed = False
+        except ApiError as error:
+            delay = self._queue.add_rate_limited(key, at_least_seconds=error.retry_after_seconds or 0.0)
+            failed = not isinstance(error, Conflict)
+            say = log.warning if failed else log.info
+            say("turn_put_off", reason=error.reason, error=error.message, delay_seconds=round(delay, 3))
+        except NotLeader:
+            raise
+        except Exception:  # the one place where our own bugs end: only this key slows
+            self._tools.telemetry.bugs.labels(self._kind.name).inc()
+            log.exception("turn_failed", delay_seconds=round(self._queue.add_rate_limited(key), 3))
+        if self._tools.cache.get(self._kind, key) is not None:
+            seconds = time.perf_counter() - started
+            name = figures.METRIC_KINDS[self._kind.name]
+            self._tools.telemetry.observe_turn(name, key.namespace, key.name, seconds, failed=failed)
+
+    async def _turn(self, key: Key) -> None:
+        turn = await self._turns.take(key, self._clock)
+        if turn is None:
+            self._forget(key)
+            return
+        self._uids[key] = turn.entry.uid
+        error: ApiError | None = None
+        version = turn.entry.version
+        try:
+            version = await self._act(turn)
+        except ApiError as raised:
+            error = raised
+            self._tell_of(turn, error)
+        wrote = await self._write_status(turn, version)
+        if wrote or error is None:
+            self._tell(turn)
+        figures.show(self._tools.telemetry, self._kind, turn)
+        if error is not None:
+            raise error
+        self._queue.forget(key)
+        self._come_back(turn)
+
+    async def _act(self, turn: Turn) -> str:
+        """Carry out the plan's actions in order; returns the object's version after those that changed it."""
+        version = turn.entry.version
+        for action in turn.plan.actions:
+            self._check_still_meant(turn)
+            outcome = await self._tools.executor.execute(turn.entry.key, action)
+            self._note_outcome(turn.entry, outcome)
+            if isinstance(outcome, Stored) and _is_same(turn.entry, outcome):
+                version = entry_of(self._kind, outcome.object).version
+        return version
+
+    def _check_still_meant(self, turn: Turn) -> None:
+        """A plan is for one generation of the object: what its author changed meanwhile is not acted on half-way."""
+        now = self._tools.cache.get(self._kind, turn.entry.key)
+        if now is None or now.uid != turn.entry.uid or now.generation != turn.entry.generation:
+            raise Conflict("the object changed while its plan was carried out")
+
+    def _note_outcome(self, owner: Entry, outcome: Outcome) -> None:
+        match outcome:
+            case Stored(kind, stored):
+                entry = entry_of(kind, stored)
+                self._expect(owner.key, entry, entry.version)
+            case Found(kind, found):
+                # perhaps it is not watched, because it lacks our label: then this is how the next turn sees it
+                self._tools.intake.learn(entry_of(kind, found))
+            case Gone(kind, name, uid):
+                gone = Entry(kind, Key(owner.key.namespace, name), {"metadata": {"uid": uid}})
+                self._expect(owner.key, gone, None)
+            case Nothing():
+                pass
+
+    def _expect(self, owner: Key, entry: Entry, version: str | None) -> None:
+        expected = Expected(kind=entry.kind, key=entry.key, uid=entry.uid, version=version, written_at=time.monotonic())
+        self._expectations.expect(owner, expected)
+
+    async def _write_status(self, turn: Turn, version: str) -> bool:
+        changes = self._tools.statuses.changes(self._kind, before=turn.before, after=turn.after)
+        if not changes:
+            return False
+        target = Target(kind=self._kind, key=turn.entry.key, resource_version=version)
+        try:
+            stored: Json = await self._tools.statuses.write(target, changes)
+        except NotFound:
+            log.info("status_not_written", reason="the object is gone")
+            return False
+        entry = entry_of(self._kind, stored)
+        self._expect(turn.entry.key, entry, entry.version)
+        return True
+
+    def _tell(self, turn: Turn) -> None:
+        for note in turn.plan.notes:
+            log.info("note", reason=note.reason, message=note.message)
+            if note.is_event:
+                self._record(turn.entry.key, turn.entry.uid, note)
+
+    def _tell_of(self, turn: Turn, error: ApiError) -> None:
+        """A refusal that waiting does not cure is told to people where they look: on the object."""
+        if error.is_lasting:
+            note = Note(reason=RECONCILIATION_ERROR, message=error.message, type=WARNING)
+            self._record(turn.entry.key, turn.entry.uid, note)
+
+    def _record(self, key: Key, uid: str, note: Note) -> None:
+        self._tools.events.record(Subject(kind=self._kind, key=key, uid=uid), note)
+        if self._kind == ROLLOUTS:
+            self._tools.telemetry.observe_event(key.namespace, key.name, type=note.type, reason=note.reason)
+
+    def _come_back(self, turn: Turn) -> None:
+        at, resync = turn.plan.requeue_at, self._resync_seconds
+        if at is not None:
+            self._queue.add_after(turn.entry.key, max(BREATH_SECONDS, (at - self._clock()).total_seconds()))
+        if resync > 0 and not turn.after.get("completedAt"):
+            self._queue.add_after(turn.entry.key, resync * (1 + RESYNC_JITTER * random.random()))
+
+    def _forget(self, key: Key) -> None:
+        self._queue.drop(key)
+        self._expectations.drop(key)
+        uid = self._uids.pop(key, None)
+        if uid is not None:
+            for note in self._turns.gone(key, uid):
+                self._record(key, uid, note)
+        self._tools.telemetry.forget(figures.METRIC_KINDS[self._kind.name], key.namespace, key.name)
+
+
+def _is_same(entry: Entry, outcome: Stored) -> bool:
+    return outcome.kind == entry.kind and outcome.object.get("metadata", {}).get("uid") == entry.uid
+
+
+async def work(worker: Worker, *, loops: int) -> None:
+    """Run a worker's loops until they end, one more of them for urgent keys alone."""
+    async with asyncio.TaskGroup() as group:
+        for _ in range(loops):
+            group.create_task(worker.run())
+        group.create_task(worker.run(urgent_only=True))
