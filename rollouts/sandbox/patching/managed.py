@@ -31,6 +31,13 @@ UNOWNED: FieldSet = frozenset(
     | {("f:metadata", f"f:{name}") for name in _METADATA_OF_THE_SERVER}
 )
 """Fields that nobody owns: what the object is, and what the server keeps for itself."""
+_TEMPLATE_PARTS = (("f:metadata",), ("f:spec",), ("f:spec", "f:containers"))
+_BORN_WITH: FieldSet = frozenset(
+    {("f:spec",), ("f:template",), ("f:spec", "f:containers"), ("f:spec", "f:template")}
+    | {("f:spec", "f:strategy"), ("f:spec", "f:scaleTargetRef")}
+    | {(*template, *part) for template in (("f:template",), ("f:spec", "f:template")) for part in _TEMPLATE_PARTS}
+)
+"""Parts that a new built-in object has before anybody states them, as they are no pointers in its Go struct."""
 MANAGERS_MAX = 10  # update entries kept on an object before the oldest are merged, as on a real server
 _ANCIENT = "ancient-changes"
 EntryKey = tuple[str, str, str, str]
@@ -158,6 +165,8 @@ def record(old: Json | None, new: Json, *, by: Writer, schema: Schema) -> Json:
     if not changes:
         return written(new, managers)
     changed: FieldSet = frozenset((changes.added | changes.modified) - UNOWNED)
+    if old is None and schema.go_type:
+        changed = _stated(changed)
     key = by.key("Update")
     after = taken_over(managers, key, changed, frozenset(changes.removed))
     if changed:
@@ -166,6 +175,11 @@ def record(old: Json | None, new: Json, *, by: Writer, schema: Schema) -> Json:
         if before is None or fields != before.fields:
             after[key] = by.entry("Update", fields)
     return written(new, _capped(after))
+
+
+def _stated(fields: FieldSet) -> FieldSet:
+    """The fields of a new built-in object that its creator stated: not what every such struct has, and no status."""
+    return frozenset(path for path in fields if path not in _BORN_WITH and path[0] != "f:status")
 
 
 def bare(obj: Json | None) -> Json:

@@ -7,6 +7,7 @@ but a request that cannot be read at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rollouts.sandbox.schema.model import Schema
@@ -57,6 +58,8 @@ def _decode(value: Any, schema: Schema, unknown: list[str], path: Path) -> Any:
         return _decode_list(value, schema, unknown, path)
     if kind:
         return _decode_scalar(value, schema)
+    if schema.normalise is not None:
+        return _normalised(value, schema.normalise)
     if schema.int_or_string and type(value) not in (int, str):
         raise _MismatchError(value, "intstr.IntOrString")
     return value
@@ -82,10 +85,12 @@ def _decode_struct(value: dict[str, Any], schema: Schema, unknown: list[str], pa
             unknown.append(dotted((path, name)))
         elif part is not None:
             try:
-                result[name] = _decode(part, below, unknown, (path, name))
+                decoded = _decode(part, below, unknown, (path, name))
             except _MismatchError as mismatch:
                 struct = schema.go_type.rpartition(".")[2]
                 raise UnreadableError(mismatch.sentence(struct, (path, name))) from None
+            if decoded or not below.omits_zero:
+                result[name] = decoded
     return result
 
 
@@ -106,7 +111,14 @@ def _decode_scalar(value: Any, schema: Schema) -> Any:
         raise _MismatchError(value, schema.go_type)
     if kind == "integer" and value not in (_INT32 if schema.go_type == "int32" else _INT64):
         raise _MismatchError(value, schema.go_type)
-    return value
+    return value if schema.normalise is None else _normalised(value, schema.normalise)
+
+
+def _normalised(value: Any, normalise: Callable[[Any], Any]) -> Any:
+    try:
+        return normalise(value)
+    except ValueError as why:
+        raise UnreadableError(str(why)) from None
 
 
 def _go_kind(value: Any) -> str:

@@ -12,6 +12,7 @@ import json
 from importlib import resources as package_data
 from typing import Any
 
+from rollouts.sandbox.schema.go_values import NORMALISED, forgets_zero
 from rollouts.sandbox.schema.model import ANYTHING, Json, Schema, compile_limits, merge_semantics
 
 VERSION = "v1.37.0"
@@ -20,7 +21,6 @@ VERSION = "v1.37.0"
 _REF = "#/$defs/"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 OBJECT_META = f"{_META}ObjectMeta"
-_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _KEY_DEFAULTS = {
     ("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP",
@@ -82,8 +82,12 @@ class _Compiler:
         *_, version, kind = name.rsplit(".", 2)
         if node.properties or node.type == "object":
             node.go_type = f"{version}.{kind}"
-        node.quantity = name == _QUANTITY
+        node.normalise = NORMALISED.get(name)
         node.int_or_string = name == _INT_OR_STRING
+        for field, part in node.properties.items():
+            shape = "map" if part.type == "object" and part.additional else part.type
+            is_text_of_its_own = part.normalise is None and field not in node.required
+            part.omits_zero = is_text_of_its_own and shape != "object" and forgets_zero(kind, field, shape)
         for (owner, field), default in _KEY_DEFAULTS.items():
             if owner == name:
                 node.properties[field].default = default

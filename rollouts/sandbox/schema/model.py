@@ -8,7 +8,7 @@ it has no behaviour. Nodes may form cycles (a JSON schema describes itself): wal
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,6 @@ class Schema:
     """The names of the properties that have a default."""
     preserve_unknown: bool = False
     int_or_string: bool = False
-    quantity: bool = False
     embedded: bool = False
     limits: Limits | None = None
     junctors: Junctors | None = None
@@ -91,6 +90,10 @@ class Schema:
     map_type: str = "granular"
     merge_key: str = ""
     patch_strategy: tuple[str, ...] = ()
+    omits_zero: bool = False
+    """Whether a typed server forgets this field when its value is zero or empty."""
+    normalise: Callable[[Any], Any] | None = None
+    """How a typed server spells the value when it stores it; raises ValueError for what it cannot read."""
     go_type: str = ""
     """How a decoding error of a built-in kind names the type: `int32`, `v1.PodSpec`, `[]v1.Container`."""
 
@@ -147,12 +150,13 @@ def compile_custom(schema: Mapping[str, Any]) -> Schema:
 
 
 def merge_semantics(node: Schema, schema: Mapping[str, Any]) -> None:
-    """Set how lists and maps merge, from the schema's `x-kubernetes-` words."""
-    node.list_type = schema.get("x-kubernetes-list-type", "atomic")
-    node.map_keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
-    node.map_type = schema.get("x-kubernetes-map-type", "granular")
-    node.merge_key = schema.get("x-kubernetes-patch-merge-key", "")
-    node.patch_strategy = tuple(filter(None, schema.get("x-kubernetes-patch-strategy", "").split(",")))
+    """Set how lists and maps merge, as far as the schema's `x-kubernetes-` words say so."""
+    node.list_type = schema.get("x-kubernetes-list-type", node.list_type)
+    node.map_keys = tuple(schema.get("x-kubernetes-list-map-keys", node.map_keys))
+    node.map_type = schema.get("x-kubernetes-map-type", node.map_type)
+    node.merge_key = schema.get("x-kubernetes-patch-merge-key", node.merge_key)
+    strategy = schema.get("x-kubernetes-patch-strategy")
+    node.patch_strategy = tuple(strategy.split(",")) if strategy else node.patch_strategy
 
 
 def compile_limits(schema: Mapping[str, Any]) -> Limits | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from rollouts.sandbox.schema.model import Json
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_FIELD_REF = {"apiVersion": "v1"}
 _MODE = 0o644
-_DIRECTORIES_MODE: Json = {"configMap": {}, "secret": {}, "downwardAPI": {}, "projected": {}}
+_UNREACHABLE_SECONDS = 300
 
 
 def fill_pod_spec(spec: Json) -> None:
@@ -39,7 +38,6 @@ def fill_container(container: Json) -> None:
     for variable in container.get("env") or ():
         _fill_field_ref(variable.get("valueFrom") or {})
     container.setdefault("resources", {})
-    _fill_requests(container["resources"])
     for name in _PROBES:
         if container.get(name) is not None:
             _fill_probe(container[name])
@@ -52,10 +50,37 @@ def fill_container(container: Json) -> None:
         container["imagePullPolicy"] = "Always" if _is_latest(container.get("image", "")) else "IfNotPresent"
 
 
-def _fill_requests(resources: Json) -> None:
-    """A limit without a request is also the request."""
-    for name, limit in (resources.get("limits") or {}).items():
-        resources.setdefault("requests", {}).setdefault(name, limit)
+def fill_requests(spec: Json) -> None:
+    """In a pod (not yet in a template) a limit without a request is also the request."""
+    for container in (*(spec.get("initContainers") or ()), *spec.get("containers", ())):
+        resources = container["resources"]
+        for name, limit in (resources.get("limits") or {}).items():
+            resources.setdefault("requests", {}).setdefault(name, limit)
+
+
+def fill_new_pod(spec: Json) -> None:
+    """What admission gives every new pod: a priority, and patience with nodes that are in trouble."""
+    spec.setdefault("priority", 0)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    tolerations = spec.setdefault("tolerations", [])
+    for condition in ("not-ready", "unreachable"):
+        key = f"node.kubernetes.io/{condition}"
+        if not any(one.get("key") in (key, None) and one.get("effect") in ("NoExecute", None) for one in tolerations):
+            toleration = {"key": key, "operator": "Exists", "effect": "NoExecute"}
+            tolerations.append({**toleration, "tolerationSeconds": _UNREACHABLE_SECONDS})
+
+
+def quality_of_service(spec: Json) -> str:
+    """The pod's QoS class, by the requests and limits of its containers."""
+    containers = (*(spec.get("initContainers") or ()), *spec.get("containers", ()))
+    resources = [container.get("resources") or {} for container in containers]
+    if not any(one.get("requests") or one.get("limits") for one in resources):
+        return "BestEffort"
+    guaranteed = all(
+        {"cpu", "memory"} <= (one.get("limits") or {}).keys() and one.get("requests") == one["limits"]
+        for one in resources
+    )
+    return "Guaranteed" if guaranteed else "Burstable"
 
 
 def _is_latest(image: str) -> bool:
