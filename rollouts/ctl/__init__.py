@@ -1,0 +1,1 @@
+"""People's commands and their output."""

@@ -1,0 +1,1 @@
+"""Metric backends, one file each: the only plugins that do IO."""

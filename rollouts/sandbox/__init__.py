@@ -1,0 +1,1 @@
+"""An embedded Kubernetes cluster on loopback. Shares no code with the controller."""

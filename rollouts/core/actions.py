@@ -1,0 +1,130 @@
+"""Everything a decision can ask of the world: one frozen value per kind of write, a closed union at the end.
+
+An action carries what must be written and what it was decided on (`seen_version`, the resourceVersion of the object as
+it stood in the snapshot), so that a write decided on a stale picture is refused by the API server instead of carried
+out. How an action becomes a request does not belong here: runtime/execute.py knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateReplicaSet:
+    """Create the ReplicaSet of a revision.
+
+    That it exists already is not an error: the next snapshot shows whose it is.
+    """
+
+    name: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleReplicaSet:
+    """Set spec.replicas, and annotations in the same write (a None value removes the annotation)."""
+
+    name: str
+    replicas: int
+    annotations: Mapping[str, str | None]
+    seen_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchReplicaSet:
+    """Merge-patch anything else of a ReplicaSet: annotations, owner references, minReadySeconds, template metadata."""
+
+    name: str
+    patch: Manifest
+    seen_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteReplicaSet:
+    """Delete a ReplicaSet that the revision history no longer keeps; only while it is the object that was seen."""
+
+    name: str
+    uid: str
+    seen_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchRollout:
+    """Merge-patch the Rollout itself, never its status: annotations of ours, a default the API expects, a verb's spec
+    field.
+
+    The resourceVersion in its answer takes the place of the seen one for what follows in the same plan: later patches
+    of the Rollout and the status write.
+    """
+
+    patch: Manifest
+    seen_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateAnalysisRun:
+    """Start a run. Its name is derived from (revision, gate, attempt), so that it exists already means it is ours."""
+
+    name: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminateAnalysisRun:
+    """Ask a run to end: spec.terminate becomes true. Nothing is deleted."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteAnalysisRun:
+    """Delete a finished run that no limit keeps."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvictPod:
+    """Ask for a pod's eviction.
+
+    A refusal by a disruption budget (429) is an answer, not an error: it is asked again later.
+    """
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Send one query of a run's metric. The reading arrives in a later snapshot under the same (metric, ordinal).
+
+    `ordinal` counts the metric's measurements from 1, errors included. `metric` is the metric as its author wrote it,
+    with arguments substituted except those from Secrets: they are read when the query is sent (`secrets`: argument name
+    -> (Secret name, key), in the run's namespace) and appear nowhere else.
+    """
+
+    run_uid: str
+    metric: str
+    ordinal: int
+    spec: Manifest
+    secrets: Mapping[str, tuple[str, str]]
+
+
+Action = (
+    CreateReplicaSet
+    | ScaleReplicaSet
+    | PatchReplicaSet
+    | DeleteReplicaSet
+    | PatchRollout
+    | CreateAnalysisRun
+    | TerminateAnalysisRun
+    | DeleteAnalysisRun
+    | EvictPod
+    | Measure
+)

@@ -1,0 +1,142 @@
+"""The canary without traffic routing, as a list of phases.
+
+The order is the argument. People are heard first. Then the turn makes sure whose ReplicaSets are whose and that a new
+template starts from the first step. Verdicts come before sizes, so that a failed analysis takes pods away in the turn
+that sees it. Sizes come before steps, and writing a size ends the turn: a step is left only when nothing had to be
+moved for it, and the next step acts only once the status that names it is stored. The closing phases describe the
+outcome.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from rollouts.api.rollout import DEFAULT_REPLICAS, CanaryStrategy
+from rollouts.api.status import CanaryStatus, RolloutDuration, RolloutStatus
+from rollouts.core import (
+    abort,
+    duration,
+    gates,
+    pause,
+    progress,
+    promote,
+    restart,
+    revisions,
+    rollback,
+    scale,
+    steps,
+    verbs,
+)
+from rollouts.core import (
+    status as report,
+)
+from rollouts.core.actions import PatchRollout
+from rollouts.core.observed import Seen
+from rollouts.core.plan import Change, Note, Plan, fold
+from rollouts.core.turn import Turn, turn
+
+StatusChange = Change[RolloutStatus]
+
+
+def plan(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Plan[RolloutStatus]:
+    """Decide one turn of a valid canary."""
+    return fold(turn(seen, canary=canary, now=now), seen.rollout.status, PHASES, closing=CLOSING)
+
+
+def hold(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Plan[RolloutStatus]:
+    """Decide one turn while something the spec refers to is missing:
+
+    Nothing new begins, but people can still go back.
+    """
+    seen_turn = turn(seen, canary=canary, now=now)
+    is_same_version = seen_turn.pod_hash == seen.rollout.status.current_pod_hash and seen_turn.new is not None
+    phases = (verbs.heed, revisions.adopt, promote.settle, abort.settle, scale.scale) if is_same_version else ()
+    return fold(seen_turn, seen.rollout.status, phases, closing=(report.count, report.verdicts))
+
+
+def write_default(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """Autoscalers read spec.replicas, so the default is written out."""
+    if turn.rollout.spec.replicas is not None:
+        return Change(status=status)
+    patch = {"spec": {"replicas": DEFAULT_REPLICAS}}
+    action = PatchRollout(patch=patch, seen_version=turn.rollout.meta.resource_version)
+    return Change(status=status, actions=(action,), is_final=True)
+
+
+def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """A new template or new steps start from the first step; what people or analyses said of the old ones is void."""
+    is_new_template = status.current_pod_hash != turn.pod_hash
+    is_same = not is_new_template and status.current_step_hash == turn.step_hash
+    if is_same:
+        return Change(status=_within(turn, status))
+    clean = dataclasses.replace(
+        pause.cleared(status),
+        current_pod_hash=turn.pod_hash,
+        current_step_hash=turn.step_hash,
+        current_step_index=0 if turn.steps else None,
+        abort=False,
+        aborted_at=None,
+        promote_full=False,
+        canary=CanaryStatus(stable_ping_pong=status.canary.stable_ping_pong),
+        duration=_clock(turn, status) if is_new_template else status.duration,
+    )
+    skipping = _skips(turn, status)
+    if skipping is None:
+        return Change(status=clean, is_final=True)
+    note = Note(reason="SkipSteps", message=skipping, key=f"{turn.pod_hash}/{turn.revision}")
+    return Change(status=dataclasses.replace(clean, current_step_index=len(turn.steps)), notes=(note,), is_final=True)
+
+
+def _clock(turn: Turn, status: RolloutStatus) -> RolloutDuration:
+    return duration.started(status, is_rollback=rollback.is_rollback(turn, status), now=turn.now)
+
+
+def _skips(turn: Turn, status: RolloutStatus) -> str | None:
+    """Why no step has to be done again: the version asked for has proven itself before."""
+    if not turn.steps:
+        return None
+    if turn.pod_hash == status.stable_rs:
+        return "Rollback to stable ReplicaSets"
+    if turn.new is not None and turn.new.wanted > 0 and rollback.is_within_window(turn, status):
+        return "Rollback to active ReplicaSets within RollbackWindow"
+    return None
+
+
+def _within(turn: Turn, status: RolloutStatus) -> RolloutStatus:
+    """An index that people patched in is brought into range."""
+    index = status.current_step_index
+    if not turn.steps:
+        return status if index is None else dataclasses.replace(status, current_step_index=None)
+    inside = min(max(index or 0, 0), len(turn.steps))
+    return status if index == inside else dataclasses.replace(status, current_step_index=inside)
+
+
+PHASES = (
+    write_default,
+    verbs.heed,
+    revisions.adopt,
+    revisions.ensure_new,
+    revisions.sync,
+    begin,
+    promote.settle,
+    progress.settle_deadline,
+    abort.settle,
+    gates.judge,
+    scale.scale,
+    steps.advance,
+    promote.promote,
+    pause.consume,
+    restart.restart,
+    revisions.forget,
+    gates.forget,
+)
+CLOSING = (
+    report.count,
+    report.paused,
+    progress.progressing,
+    report.verdicts,
+    duration.measure,
+    report.phase,
+    report.standard,
+)

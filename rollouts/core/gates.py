@@ -1,0 +1,263 @@
+"""The analyses that stand between a canary and more traffic: which runs there must be, and what their verdicts do.
+
+A canary has two gates: the analysis of its current step, and one in the background. Each is answered by one AnalysisRun
+per attempt. The run it looks at is named in the status; its name is derived from (revision, gate, attempt), so creating
+it twice finds it. Only a recorded pass opens a gate: a run that is missing, unreadable, running or in error holds.
+Measuring and judging are in measuring.py and judging.py; what a run's manifest says is in templates.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun, Phase
+from rollouts.api.rollout import DEFAULT_RUN_HISTORY_LIMIT, AnalysisStep, RolloutAnalysis
+from rollouts.api.status import AnalysisRunRef, PauseReason, RolloutStatus
+from rollouts.core import abort, pause, rollback, runs, templates
+from rollouts.core.actions import Action, CreateAnalysisRun, DeleteAnalysisRun, TerminateAnalysisRun
+from rollouts.core.observed import Unreadable
+from rollouts.core.plan import WARNING, Change, Note
+from rollouts.core.turn import Turn, pod_hash_of
+
+StatusChange = Change[RolloutStatus]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One place where an analysis decides. `kind` is the word on the run's label; `words` begins the abort message."""
+
+    kind: str
+    words: str
+    analysis: RolloutAnalysis
+    suffix: str
+    labels: Mapping[str, str]
+
+
+def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """Start the runs that are due, end those that are not, and act on verdicts."""
+    seen = turn.seen.analysis_runs
+    if isinstance(seen, Unreadable):
+        note = Note(reason="AnalysisRunsUnreadable", message=seen.why, type=WARNING, is_event=False)
+        return Change(status=status, notes=(note,))
+    if is_void(turn, status):
+        canary = dataclasses.replace(
+            status.canary, current_step_analysis_run_status=None, current_background_analysis_run_status=None
+        )
+        return _ended_others(turn, Change(status=dataclasses.replace(status, canary=canary)))
+    change = _answered(turn, Change(status=status), _background(turn, status), BACKGROUND)
+    if not change.status.abort:
+        change = _answered(turn, change, _step(turn, change.status), STEP)
+    return _ended_others(turn, change)
+
+
+def is_void(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether no analysis has a say: nothing is being updated, it was given up, or people chose to skip the gates."""
+    is_settled = status.stable_rs in ("", turn.pod_hash)
+    return is_settled or status.abort or status.promote_full or rollback.is_within_window(turn, status)
+
+
+def is_proven(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the background gate, where there is one, has a pass on record for every metric that counts."""
+    return unproven(turn, status) is None
+
+
+def unproven(turn: Turn, status: RolloutStatus) -> str | None:
+    """What the background gate still lacks for a promotion, in words; None when it lacks nothing."""
+    if turn.canary.analysis is None or not turn.canary.analysis.templates:
+        return None
+    ref = status.canary.current_background_analysis_run_status
+    run = _named(turn, ref.name) if ref else None
+    if run is None:
+        return "the background analysis to start"
+    if run.status.phase == Phase.SUCCESSFUL:
+        return None
+    unmeasured = runs.unproven_metrics(run)
+    if run.status.phase == Phase.RUNNING and not unmeasured:
+        return None
+    metrics = ", ".join(unmeasured) or "every metric"
+    return f"background analysis {run.meta.name} to have a successful measurement of {metrics}"
+
+
+def forget(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """Delete finished runs beyond the history limits, and those whose version is gone."""
+    seen = turn.seen.analysis_runs
+    if isinstance(seen, Unreadable):
+        return Change(status=status)
+    limits = turn.rollout.spec.analysis
+    successful = limits.successful_run_history_limit if limits else None
+    unsuccessful = limits.unsuccessful_run_history_limit if limits else None
+    named = {ref.name for ref in _refs(status)}
+    finished = [run for run in seen if run.status.phase in COMPLETED_PHASES and run.meta.name not in named]
+    versions = {pod_hash_of(rs) for rs in turn.owned if not rs.is_deleting} | {turn.pod_hash}
+    gone = [run for run in finished if runs.pod_hash_of(run) not in versions]
+    passed = [run for run in finished if run not in gone and run.status.phase == Phase.SUCCESSFUL]
+    others = [run for run in finished if run not in gone and run.status.phase != Phase.SUCCESSFUL]
+    excess = [*gone, *_beyond(passed, successful), *_beyond(others, unsuccessful)]
+    actions = tuple(
+        DeleteAnalysisRun(name=run.meta.name, uid=run.meta.uid) for run in excess if run.meta.deletion_timestamp is None
+    )
+    return Change(status=status, actions=actions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where the status names a gate's run."""
+
+    get: Callable[[RolloutStatus], AnalysisRunRef | None]
+    put: Callable[[RolloutStatus, AnalysisRunRef | None], RolloutStatus]
+
+
+def _put_step(status: RolloutStatus, ref: AnalysisRunRef | None) -> RolloutStatus:
+    return dataclasses.replace(status, canary=dataclasses.replace(status.canary, current_step_analysis_run_status=ref))
+
+
+def _put_background(status: RolloutStatus, ref: AnalysisRunRef | None) -> RolloutStatus:
+    canary = dataclasses.replace(status.canary, current_background_analysis_run_status=ref)
+    return dataclasses.replace(status, canary=canary)
+
+
+STEP = _Slot(lambda status: status.canary.current_step_analysis_run_status, _put_step)
+BACKGROUND = _Slot(lambda status: status.canary.current_background_analysis_run_status, _put_background)
+
+
+def _background(turn: Turn, status: RolloutStatus) -> Gate | None:
+    analysis = turn.canary.analysis
+    if analysis is None or not analysis.templates or turn.new is None:
+        return None
+    index = status.current_step_index
+    if index is not None and index < (analysis.starting_step or 0):
+        return None
+    if turn.new.available == 0 and BACKGROUND.get(status) is None:
+        return None  # nothing is exposed yet, so a sample would say nothing about this version
+    return Gate(
+        kind="Background",
+        words="Background analysis phase",
+        analysis=analysis,
+        suffix="",
+        labels={"rollout-type": "Background"},
+    )
+
+
+def _step(turn: Turn, status: RolloutStatus) -> Gate | None:
+    index = status.current_step_index
+    if index is None or index >= len(turn.steps) or turn.new is None:
+        return None
+    step = turn.steps[index]
+    if not isinstance(step, AnalysisStep):
+        return None
+    return Gate(
+        kind="Step",
+        words="Step-based analysis phase",
+        analysis=step.analysis,
+        suffix=f"-{index}",
+        labels={"rollout-type": "Step", "step-index": str(index)},
+    )
+
+
+def _answered(turn: Turn, change: StatusChange, gate: Gate | None, slot: _Slot) -> StatusChange:
+    """The gate's run found or started, its verdict acted on."""
+    status = change.status
+    if gate is None:
+        return dataclasses.replace(change, status=slot.put(status, None))
+    base = _base_name(turn, gate)
+    ref = slot.get(status)
+    if ref is not None and not runs.is_attempt(ref.name, base):
+        ref = None
+    run = _named(turn, ref.name) if ref else None
+    if _is_due_again(status, ref) or (run is None and not _is_final(ref)):
+        if pause.is_inconclusive(status):
+            return change
+        return _started(turn, change, gate, slot, base=base, again=ref if run is None else None)
+    return _verdict(turn, change, gate, slot, run) if run is not None else change
+
+
+def _is_due_again(status: RolloutStatus, ref: AnalysisRunRef | None) -> bool:
+    """A person who resumes after a verdict that proved nothing asks for a new one."""
+    return ref is None or (pause.is_resumed(status) and ref.status == Phase.INCONCLUSIVE)
+
+
+def _is_final(ref: AnalysisRunRef | None) -> bool:
+    return ref is not None and ref.status in COMPLETED_PHASES
+
+
+def _started(
+    turn: Turn, change: StatusChange, gate: Gate, slot: _Slot, *, base: str, again: AnalysisRunRef | None
+) -> StatusChange:
+    """A new attempt; or, when the status names a run that cannot be found, the same one `again`."""
+    unclear = templates.unreadable(gate.analysis, turn.seen.templates)
+    if unclear is not None:
+        note = Note(reason="AnalysisTemplateUnreadable", message=unclear.why, type=WARNING, is_event=False)
+        return dataclasses.replace(change, notes=(*change.notes, note))
+    name = again.name if again else runs.next_name(base, _runs(turn))
+    manifest = runs.manifest(turn, change.status, gate.analysis, name=name, labels=gate.labels)
+    status = slot.put(change.status, AnalysisRunRef(name=name, status=Phase.PENDING))
+    create: Action = CreateAnalysisRun(name=name, manifest=manifest)
+    note = Note(reason="AnalysisRunCreated", message=f"Started {gate.kind} analysis {name}", is_event=False)
+    return dataclasses.replace(change, status=status, actions=(*change.actions, create), notes=(*change.notes, note))
+
+
+def _verdict(turn: Turn, change: StatusChange, gate: Gate, slot: _Slot, run: AnalysisRun) -> StatusChange:
+    before = slot.get(change.status)
+    phase = run.status.phase or Phase.PENDING
+    ref = AnalysisRunRef(name=run.meta.name, status=phase, message=run.status.message)
+    change = dataclasses.replace(
+        change, status=slot.put(change.status, ref), notes=(*change.notes, *_told(gate, before, ref))
+    )
+    if phase == Phase.INCONCLUSIVE:
+        held = pause.paused(change.status, PauseReason.INCONCLUSIVE_ANALYSIS_RUN, now=turn.now)
+        return dataclasses.replace(change, status=held)
+    if phase in (Phase.FAILED, Phase.ERROR):
+        why = f"{gate.words} error/failed" + (f": {run.status.message}" if run.status.message else "")
+        given_up = abort.aborted(turn, change.status, why=why)
+        return dataclasses.replace(change, status=given_up.status, notes=(*change.notes, *given_up.notes))
+    return change
+
+
+def _told(gate: Gate, before: AnalysisRunRef | None, ref: AnalysisRunRef) -> tuple[Note, ...]:
+    old = before.status if before and before.name == ref.name else ""
+    if old == ref.status:
+        return ()
+    message = (
+        f"{gate.kind} Analysis Run '{ref.name}' Status New: '{ref.status}' Previous: '{old or 'NoPreviousStatus'}'"
+    )
+    kind = WARNING if ref.status in (Phase.FAILED, Phase.ERROR) else "Normal"
+    return (Note(reason=f"AnalysisRun{ref.status}", message=message, type=kind, key=f"{ref.name}/{ref.status}"),)
+
+
+def _ended_others(turn: Turn, change: StatusChange) -> StatusChange:
+    """Runs that no gate looks at measure nothing any more."""
+    named = {ref.name for ref in _refs(change.status)}
+    stray = [
+        run
+        for run in _runs(turn)
+        if run.meta.name not in named
+        and run.status.phase not in COMPLETED_PHASES
+        and not run.spec.terminate
+        and run.meta.deletion_timestamp is None
+    ]
+    ends: tuple[Action, ...] = tuple(TerminateAnalysisRun(name=run.meta.name) for run in stray)
+    return dataclasses.replace(change, actions=(*change.actions, *ends))
+
+
+def _refs(status: RolloutStatus) -> tuple[AnalysisRunRef, ...]:
+    return tuple(ref for ref in (STEP.get(status), BACKGROUND.get(status)) if ref is not None)
+
+
+def _runs(turn: Turn) -> tuple[AnalysisRun, ...]:
+    seen = turn.seen.analysis_runs
+    return () if isinstance(seen, Unreadable) else seen
+
+
+def _named(turn: Turn, name: str) -> AnalysisRun | None:
+    return next((run for run in _runs(turn) if run.meta.name == name), None)
+
+
+def _base_name(turn: Turn, gate: Gate) -> str:
+    return f"{turn.rollout.meta.name}-{turn.pod_hash}-{turn.revision}{gate.suffix}"
+
+
+def _beyond(finished: list[AnalysisRun], limit: int | None) -> list[AnalysisRun]:
+    kept = DEFAULT_RUN_HISTORY_LIMIT if limit is None else limit
+    return finished[: max(0, len(finished) - kept)]

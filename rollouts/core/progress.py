@@ -1,0 +1,131 @@
+"""The Progressing condition and the deadline it keeps.
+
+The clock of the deadline is the condition's update time. It is wound again by anything that moves towards the wanted
+version, and it does not run while the rollout waits for something other than pods: a pause, an analysis, a person.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta
+
+from rollouts.api import conditions as c
+from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, AnalysisStep, ExperimentStep, Pause
+from rollouts.api.status import RolloutStatus
+from rollouts.core import abort, conditions
+from rollouts.core.plan import Change
+from rollouts.core.steps import current
+from rollouts.core.turn import Turn
+
+
+def settle_deadline(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Abort the update when the user wants that of a deadline that has passed."""
+    is_wanted = turn.rollout.spec.progress_deadline_abort and not status.abort
+    if not is_wanted or status.stable_rs in ("", turn.pod_hash) or not is_timed_out(turn, status):
+        return Change(status=status)
+    return abort.aborted(turn, status, why=f"{_subject(turn)} has timed out progressing.")
+
+
+def progressing(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Say where progress stands, and come back when the deadline passes."""
+    if status.abort:
+        return Change(status=status)
+    if is_healthy(turn, status):
+        message = f"{_subject(turn)} has successfully progressed."
+        said = conditions.with_condition(
+            status.conditions,
+            type=c.PROGRESSING,
+            status=c.TRUE,
+            reason=c.NEW_REPLICA_SET_AVAILABLE,
+            message=message,
+            now=turn.now,
+        )
+        return Change(status=dataclasses.replace(status, conditions=said))
+    if has_progressed(turn, status):
+        said = conditions.with_fresh(
+            status.conditions,
+            type=c.PROGRESSING,
+            status=c.TRUE,
+            reason=c.REPLICA_SET_UPDATED,
+            message=f"{_subject(turn)} is progressing.",
+            now=turn.now,
+        )
+        return Change(status=dataclasses.replace(status, conditions=said), requeue_at=_passes_at(turn, said))
+    if is_timed_out(turn, status):
+        said = conditions.with_condition(
+            status.conditions,
+            type=c.PROGRESSING,
+            status=c.FALSE,
+            reason=c.PROGRESS_DEADLINE_EXCEEDED,
+            message=f"{_subject(turn)} has timed out progressing.",
+            now=turn.now,
+        )
+        return Change(status=dataclasses.replace(status, conditions=said))
+    return Change(
+        status=status, requeue_at=None if is_indefinite(turn, status) else _passes_at(turn, status.conditions)
+    )
+
+
+def is_healthy(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the wanted version is stable and all of it, and nothing but it, is there."""
+    index = status.current_step_index
+    return (
+        turn.new is not None
+        and status.stable_rs == turn.pod_hash
+        and (index is None or index == len(turn.steps))
+        and turn.new.current == turn.new.available == status.replicas == turn.desired
+    )
+
+
+def has_progressed(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether this turn is nearer to the wanted version than the last, or health was just lost."""
+    before = turn.rollout.status
+    return (
+        status.updated_replicas != before.updated_replicas
+        or status.replicas - status.updated_replicas < before.replicas - before.updated_replicas
+        or status.ready_replicas > before.ready_replicas
+        or status.available_replicas > before.available_replicas
+        or (status.stable_rs, status.current_step_index, status.current_step_hash)
+        != (before.stable_rs, before.current_step_index, before.current_step_hash)
+        or conditions.has(before.conditions, c.PROGRESSING, reason=c.NEW_REPLICA_SET_AVAILABLE)
+    )
+
+
+def is_timed_out(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the wanted version has made no progress for longer than the deadline."""
+    condition = conditions.get(status.conditions, c.PROGRESSING)
+    if condition is None or is_indefinite(turn, status):
+        return False
+    if condition.reason == c.PROGRESS_DEADLINE_EXCEEDED:
+        return True
+    if condition.reason in (c.ROLLOUT_ABORTED, c.ROLLOUT_PAUSED):
+        return False
+    passes_at = _passes_at(turn, status.conditions)
+    return passes_at is not None and turn.now >= passes_at
+
+
+def is_indefinite(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the rollout waits for something that no deadline bounds."""
+    if turn.rollout.spec.paused or status.pause_conditions:
+        return True
+    return isinstance(current(turn, status), AnalysisStep | ExperimentStep | Pause)
+
+
+def _passes_at(turn: Turn, said: conditions.Conditions) -> datetime | None:
+    condition = conditions.get(said, c.PROGRESSING)
+    if condition is None or condition.last_update_time is None:
+        return None
+    if condition.reason in (
+        c.ROLLOUT_ABORTED,
+        c.ROLLOUT_PAUSED,
+        c.NEW_REPLICA_SET_AVAILABLE,
+        c.PROGRESS_DEADLINE_EXCEEDED,
+    ):
+        return None
+    seconds = turn.rollout.spec.progress_deadline_seconds
+    deadline = DEFAULT_PROGRESS_DEADLINE_SECONDS if seconds is None else seconds
+    return condition.last_update_time + timedelta(seconds=deadline + 1)  # stored times are cut to whole seconds
+
+
+def _subject(turn: Turn) -> str:
+    return f'ReplicaSet "{turn.new.name}"' if turn.new else f'Rollout "{turn.rollout.meta.name}"'

@@ -1,0 +1,68 @@
+"""Making the new version stable, and the ways that lead there: all steps, a person's wish, a rollback.
+
+Promotion is one status write: `stableRS` becomes the current hash. Everything after it (the pods of the old version
+leaving, stray pauses and wishes being cleaned up) follows from that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from rollouts.api.status import RolloutStatus
+from rollouts.core import duration, gates, pause, rollback, scale
+from rollouts.core.plan import Change, Note
+from rollouts.core.turn import Turn
+
+
+def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Clean up after promotion, and let a wish to skip everything take effect.
+
+    On a Rollout whose current version is stable every pause, abort or promotion left in the status is void.
+    """
+    if status.stable_rs == turn.pod_hash:
+        voided = dataclasses.replace(pause.cleared(status), abort=False, aborted_at=None, promote_full=False)
+        return Change(status=dataclasses.replace(voided, current_step_index=_last(turn)))
+    if status.promote_full or rollback.is_within_window(turn, status):
+        hurried = dataclasses.replace(pause.cleared(status), abort=False, aborted_at=None)
+        return Change(status=dataclasses.replace(hurried, current_step_index=_last(turn)))
+    return Change(status=status)
+
+
+def promote(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Promote when there is a reason to and nothing speaks against it."""
+    reason = _reason(turn, status)
+    if reason is None or turn.rollout.spec.paused or pause.is_inconclusive(status):
+        return Change(status=status)
+    message = f"Rollout completed update to revision {turn.revision} ({turn.pod_hash}): {reason}"
+    note = Note(reason="RolloutCompleted", message=message, key=f"{turn.pod_hash}/{turn.revision}")
+    promoted = dataclasses.replace(
+        pause.cleared(status),
+        stable_rs=turn.pod_hash,
+        abort=False,
+        aborted_at=None,
+        promote_full=False,
+        current_step_index=_last(turn),
+        duration=duration.promoted(status, is_fast=status.promote_full),
+    )
+    return Change(status=promoted, notes=(note,))
+
+
+def _reason(turn: Turn, status: RolloutStatus) -> str | None:
+    if turn.new is None or status.stable_rs == turn.pod_hash:
+        return None
+    if not status.stable_rs:
+        return "Initial deploy"
+    if status.abort or not scale.is_available(turn):
+        return None
+    if status.promote_full:
+        return "Full promotion requested"
+    if rollback.is_within_window(turn, status):
+        return "Rollback within window"
+    is_past_steps = status.current_step_index is None or status.current_step_index >= len(turn.steps)
+    if is_past_steps and gates.is_proven(turn, status):
+        return f"Completed all {len(turn.steps)} canary steps"
+    return None
+
+
+def _last(turn: Turn) -> int | None:
+    return len(turn.steps) if turn.steps else None

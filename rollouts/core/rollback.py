@@ -1,0 +1,23 @@
+"""Going back: whether the version asked for has been here before, and whether that lets it skip the steps."""
+
+from __future__ import annotations
+
+from rollouts.api.status import RolloutStatus
+from rollouts.core.turn import Turn, pod_hash_of
+
+
+def is_rollback(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the new version is older than stable, or stable itself."""
+    stable = turn.stable(status)
+    if turn.new is None or stable is None:
+        return False
+    return pod_hash_of(turn.new) == status.stable_rs or turn.new.created_at < stable.created_at
+
+
+def is_within_window(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether this is a return to a version so recent that the user lets it skip the steps."""
+    window, stable, new = turn.rollout.spec.rollback_window, turn.stable(status), turn.new
+    if window is None or not window.revisions or new is None or stable is None or new.created_at >= stable.created_at:
+        return False
+    between = [rs for rs in turn.owned if new.created_at < rs.created_at < stable.created_at]
+    return len(between) < window.revisions

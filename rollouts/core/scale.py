@@ -1,0 +1,153 @@
+"""Sizes of all ReplicaSets of a canary without traffic routing: from weight to counts, from counts to writes.
+
+The arithmetic is in replicas.py. Here it meets the Rollout: which versions take part, when sizes are frozen, and what
+is said about a change. A size is written only if it differs, together with the desired total it was computed for.
+"""
+
+from __future__ import annotations
+
+from rollouts.api.rollout import (
+    DEFAULT_MAX_SURGE,
+    DEFAULT_MAX_UNAVAILABLE,
+    ReplicaProgressThreshold,
+)
+from rollouts.api.status import RolloutStatus
+from rollouts.core import naming, pause, replicas, weights
+from rollouts.core.actions import Action, PatchReplicaSet, ScaleReplicaSet
+from rollouts.core.observed import ReplicaSet
+from rollouts.core.plan import Change, Note
+from rollouts.core.replicas import Bounds, Counts, Size
+from rollouts.core.turn import Turn, revision_of
+
+
+def scale(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Move every version one safe stretch towards its size. What grows is written after what shrinks."""
+    if is_frozen(turn, status):
+        return Change(status=status)
+    sizes = _sizes(turn, status)
+    changes = sorted((rs for rs in turn.owned if rs.uid in sizes), key=lambda rs: sizes[rs.uid] - rs.wanted)
+    actions: list[Action] = []
+    notes: list[Note] = []
+    for rs in changes:
+        size = sizes[rs.uid]
+        actions.extend(_write(turn, rs, size))
+        if size != rs.wanted:
+            notes.append(_scaled(rs, size))
+    return Change(status=status, actions=tuple(actions), notes=tuple(notes), is_final=bool(actions))
+
+
+def is_frozen(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether a hold keeps sizes as they are.
+
+    A change of spec.replicas is still followed: it is about load, not versions.
+    """
+    is_held = turn.rollout.spec.paused or pause.is_inconclusive(status)
+    return is_held and not _is_resized(turn, status)
+
+
+def is_at_target(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the counts that the current weight asks for are reached: the condition for leaving a setWeight step."""
+    stable = turn.stable(status)
+    if turn.new is None or stable is None:
+        return False
+    counts = target_counts(turn, status)
+    is_stable_there = stable.wanted == stable.current == counts.stable
+    are_old_gone = not any(rs.available for rs in turn.others(status))
+    return _is_enough(turn, turn.new, counts.canary) and is_stable_there and are_old_gone
+
+
+def is_available(turn: Turn) -> bool:
+    """Whether the new version could carry everything: available up to the desired count, or the user's threshold."""
+    return turn.new is not None and (
+        turn.new.available >= turn.desired
+        or (turn.canary.replica_progress_threshold is not None and _is_enough(turn, turn.new, turn.desired))
+    )
+
+
+def target_counts(turn: Turn, status: RolloutStatus) -> Counts:
+    """The counts in the end, at the weight of this turn."""
+    return replicas.split(bounds(turn), weight=weights.target(turn, status), weight_max=turn.weight_max)
+
+
+def bounds(turn: Turn) -> Bounds:
+    """What maxSurge and maxUnavailable allow at the desired count."""
+    return replicas.bounds(
+        desired=turn.desired,
+        max_surge=turn.canary.max_surge or DEFAULT_MAX_SURGE,
+        max_unavailable=turn.canary.max_unavailable or DEFAULT_MAX_UNAVAILABLE,
+    )
+
+
+def _sizes(turn: Turn, status: RolloutStatus) -> dict[str, int]:
+    """New size by uid of ReplicaSet."""
+    limits, stable, others = bounds(turn), turn.stable(status), turn.others(status)
+    new = turn.new
+    is_promoted = stable is not None and new is not None and stable.uid == new.uid
+    target = target_counts(turn, status) if new is not None else Counts(canary=0, stable=turn.desired)
+    counts = replicas.next_counts(
+        limits,
+        target=target,
+        canary=_size(new),
+        stable=None if is_promoted else _size(stable),
+        old_wanted=sum(rs.wanted for rs in others),
+    )
+    kept = sum(size.steady for size in (_size(new), None if is_promoted else _size(stable)) if size)
+    newest_first = sorted(others, key=revision_of, reverse=True)
+    drained = replicas.drain(
+        limits, old=[Size(wanted=rs.wanted, available=rs.available) for rs in newest_first], others_available=kept
+    )
+    sizes = {rs.uid: size for rs, size in zip(newest_first, drained, strict=True)}
+    if new is not None:
+        sizes[new.uid] = counts.canary
+    if stable is not None and not is_promoted:
+        sizes[stable.uid] = counts.stable
+    return sizes
+
+
+def _size(rs: ReplicaSet | None) -> Size | None:
+    return None if rs is None else Size(wanted=rs.wanted, available=rs.available)
+
+
+def _write(turn: Turn, rs: ReplicaSet, size: int) -> tuple[Action, ...]:
+    annotations: dict[str, str | None] = {}
+    if rs.annotations.get(naming.DESIRED_REPLICAS) != str(turn.desired) and (size > 0 or rs.wanted > 0):
+        annotations[naming.DESIRED_REPLICAS] = str(turn.desired)
+    if naming.SCALE_DOWN_DEADLINE in rs.annotations:
+        annotations[naming.SCALE_DOWN_DEADLINE] = None
+    if size != rs.wanted:
+        annotations.setdefault(naming.DESIRED_REPLICAS, str(turn.desired))
+        return (
+            ScaleReplicaSet(name=rs.name, replicas=size, annotations=annotations, seen_version=rs.resource_version),
+        )
+    if annotations:
+        patch = {"metadata": {"annotations": annotations}}
+        return (PatchReplicaSet(name=rs.name, patch=patch, seen_version=rs.resource_version),)
+    return ()
+
+
+def _scaled(rs: ReplicaSet, size: int) -> Note:
+    direction = "up" if size > rs.wanted else "down"
+    return Note(
+        reason="ScalingReplicaSet",
+        message=f"Scaled {direction} ReplicaSet {rs.name} (revision {revision_of(rs)}) from {rs.wanted} to {size}",
+        key=f"{rs.name}/{rs.generation}/{size}",
+    )
+
+
+def _is_resized(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether spec.replicas moved since the versions in service were last sized."""
+    in_service = (rs for rs in (turn.new, turn.stable(status)) if rs is not None and rs.wanted > 0)
+    return any(rs.annotations.get(naming.DESIRED_REPLICAS, str(turn.desired)) != str(turn.desired) for rs in in_service)
+
+
+def _is_enough(turn: Turn, rs: ReplicaSet, wanted: int) -> bool:
+    threshold = turn.canary.replica_progress_threshold
+    if threshold is None or threshold.value < 0:
+        return rs.wanted == rs.available == wanted
+    return _meets(threshold, available=rs.available, wanted=wanted)
+
+
+def _meets(threshold: ReplicaProgressThreshold, *, available: int, wanted: int) -> bool:
+    if threshold.type == "Pods":
+        return available >= threshold.value
+    return wanted == 0 or 100 * available >= threshold.value * wanted

@@ -1,0 +1,172 @@
+"""Steps of a canary: for each kind, when it is over.
+
+`OUTCOMES` is the table: step kind -> function(turn, status, step) -> outcome. A step changes nothing by itself: what a
+weight or a pause means for pods follows from (steps, index), so that a step can be asked about any number of times.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from rollouts.api.analysis import Phase
+from rollouts.api.rollout import (
+    AnalysisStep,
+    ExperimentStep,
+    Pause,
+    PluginStep,
+    SetCanaryScale,
+    SetHeaderRoute,
+    SetMirrorRoute,
+    SetWeight,
+    Step,
+)
+from rollouts.api.status import PauseReason, RolloutStatus
+from rollouts.core import pause, scale
+from rollouts.core.plan import Change, Note
+from rollouts.core.turn import Turn
+from rollouts.lib import durations
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Not over. `until` is when it will be over by itself; None: something must be seen first. `why` is a clause."""
+
+    why: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Over, because of `why`."""
+
+    why: str
+
+
+Outcome = Holding | Done
+
+
+def advance(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Ask the current step, and go to the next one when it is over.
+
+    One step a turn: each is persisted before it acts.
+    """
+    step = current(turn, status)
+    if step is None or status.abort or turn.rollout.spec.paused or turn.new is None or not turn.stable(status):
+        return Change(status=status)
+    status = _entered(turn, status, step)
+    outcome = outcome_of(turn, status, step)
+    if isinstance(outcome, Holding):
+        return Change(status=status, requeue_at=outcome.until)
+    if pause.is_inconclusive(status):
+        return Change(status=status)
+    return _completed(turn, status, step, outcome)
+
+
+def current(turn: Turn, status: RolloutStatus) -> Step | None:
+    """The step the rollout is at; None past the last one, or without steps."""
+    index = status.current_step_index
+    if index is None or index >= len(turn.steps):
+        return None
+    return turn.steps[index]
+
+
+def outcome_of(turn: Turn, status: RolloutStatus, step: Step) -> Outcome:
+    """Whether this step is over."""
+    match step:
+        case SetWeight():
+            return _weight(turn, status, step)
+        case Pause():
+            return _pause(turn, status, step)
+        case AnalysisStep():
+            return _analysis(status)
+        case ExperimentStep() | SetCanaryScale() | SetHeaderRoute() | SetMirrorRoute() | PluginStep():
+            # decide.py refuses a spec with these kinds, so none of them is ever the current step.
+            return Holding(f"the step {describe(step)}, which this version does not carry out")
+        case _:
+            assert_never(step)
+
+
+def describe(step: Step) -> str:
+    """A step in the words clients know it by."""
+    match step:
+        case SetWeight():
+            return f"setWeight: {step.weight}"
+        case Pause():
+            return "pause" if step.duration is None else f"pause: {durations.render(step.duration)}"
+        case AnalysisStep():
+            return "analysis"
+        case ExperimentStep():
+            return "experiment"
+        case SetCanaryScale():
+            return f"setCanaryScale{{{_scale_words(step)}}}"
+        case SetHeaderRoute():
+            return f"setHeaderRoute: {step.name}"
+        case SetMirrorRoute():
+            return f"setMirrorRoute: {step.name}"
+        case PluginStep():
+            return f"plugin: {step.name}"
+        case _:
+            assert_never(step)
+
+
+def _entered(turn: Turn, status: RolloutStatus, step: Step) -> RolloutStatus:
+    """A pause begins when its step is reached; not again when a person has just ended it."""
+    if not isinstance(step, Pause) or status.promote_full or pause.is_resumed(status):
+        return status
+    return pause.paused(status, PauseReason.CANARY_PAUSE_STEP, now=turn.now)
+
+
+def _weight(turn: Turn, status: RolloutStatus, step: SetWeight) -> Outcome:
+    if scale.is_at_target(turn, status):
+        return Done("all pods it asks for are available")
+    counts = scale.target_counts(turn, status)
+    new = turn.new
+    available = new.available if new else 0
+    pods = "pod" if counts.canary == 1 else "pods"
+    return Holding(f"{counts.canary} canary {pods} to be available ({available} now) beside {counts.stable} stable")
+
+
+def _pause(turn: Turn, status: RolloutStatus, step: Pause) -> Outcome:
+    since = pause.since(status, PauseReason.CANARY_PAUSE_STEP)
+    if since is None:
+        return Done("resumed")
+    if step.duration is None:
+        return Holding("a person to resume or promote")
+    ends_at = since + timedelta(seconds=step.duration)
+    return Done("its time is over") if turn.now >= ends_at else Holding("the pause to end", until=ends_at)
+
+
+def _analysis(status: RolloutStatus) -> Outcome:
+    run = status.canary.current_step_analysis_run_status
+    if run is None:
+        return Holding("its analysis to start")
+    if run.status == Phase.SUCCESSFUL:
+        return Done(f"analysis {run.name} is successful")
+    return Holding(f"analysis {run.name} to pass")
+
+
+def _completed(turn: Turn, status: RolloutStatus, step: Step, outcome: Done) -> Change[RolloutStatus]:
+    index = (status.current_step_index or 0) + 1
+    message = f"Rollout step {index}/{len(turn.steps)} completed ({describe(step)})"
+    note = Note(reason="RolloutStepCompleted", message=message, key=f"{turn.pod_hash}/{index}/{_attempt(status)}")
+    moved = dataclasses.replace(
+        pause.lifted(status, PauseReason.CANARY_PAUSE_STEP),
+        current_step_index=index,
+        canary=dataclasses.replace(status.canary, current_step_analysis_run_status=None),
+    )
+    return Change(status=moved, notes=(note, Note(reason="StepOver", message=outcome.why, is_event=False)))
+
+
+def _attempt(status: RolloutStatus) -> str:
+    """Tells one run through the steps from the next after a retry."""
+    started = status.duration.rollout_started_at if status.duration else None
+    return started.isoformat() if started else ""
+
+
+def _scale_words(step: SetCanaryScale) -> str:
+    if step.match_traffic_weight:
+        return "matchTrafficWeight: true"
+    return f"replicas: {step.replicas}" if step.replicas is not None else f"weight: {step.weight}"

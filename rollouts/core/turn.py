@@ -1,0 +1,118 @@
+"""One turn of a canary: the snapshot with its ReplicaSets told apart.
+
+`new` runs the template the spec asks for, `stable` the last one promoted; everything else is an old version. Which one
+is stable can change within a turn, when a phase promotes, so it is asked with the status in hand. Finding the three is
+all that happens here; what becomes of them is for the phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rollouts.api import template
+from rollouts.api.rollout import DEFAULT_REPLICAS, CanaryStrategy, Rollout, Step
+from rollouts.api.status import RolloutStatus
+from rollouts.core import naming
+from rollouts.core.observed import ReplicaSet, Seen
+from rollouts.lib import hashing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What every phase may look at. `pod_hash` names the current template, whether or not its ReplicaSet exists yet."""
+
+    seen: Seen
+    now: datetime
+    canary: CanaryStrategy
+    pod_hash: str
+    step_hash: str
+    new: ReplicaSet | None
+
+    @property
+    def rollout(self) -> Rollout:
+        """The Rollout as it was read."""
+        return self.seen.rollout
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the strategy; none means a rolling update."""
+        return self.canary.steps
+
+    @property
+    def desired(self) -> int:
+        """Pods the user wants."""
+        return DEFAULT_REPLICAS if self.rollout.spec.replicas is None else self.rollout.spec.replicas
+
+    @property
+    def weight_max(self) -> int:
+        """The weight that means all traffic."""
+        routing = self.canary.traffic_routing
+        return (routing.max_traffic_weight if routing else None) or 100
+
+    @property
+    def revision(self) -> int:
+        """The number of the current revision: its ReplicaSet's, or the next one free."""
+        return revision_of(self.new) if self.new and revision_of(self.new) else next_revision(self)
+
+    def stable(self, status: RolloutStatus) -> ReplicaSet | None:
+        """The ReplicaSet of the version promoted last, if it still exists."""
+        return next((rs for rs in self.owned if pod_hash_of(rs) == status.stable_rs), None)
+
+    def others(self, status: RolloutStatus) -> tuple[ReplicaSet, ...]:
+        """ReplicaSets that are neither new nor stable, oldest first."""
+        stable = self.stable(status)
+        kept = {rs.uid for rs in (self.new, stable) if rs is not None}
+        return tuple(rs for rs in self.owned if rs.uid not in kept)
+
+    @property
+    def owned(self) -> tuple[ReplicaSet, ...]:
+        """The ReplicaSets this Rollout controls, oldest first."""
+        return tuple(rs for rs in self.seen.replica_sets if rs.is_owned)
+
+
+def turn(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Turn:
+    """Tell the ReplicaSets apart. The spec must be valid."""
+    raw_spec = seen.rollout.raw.get("spec", {})
+    computed = hashing.pod_template_hash(pod_template(seen.rollout), seen.rollout.status.collision_count)
+    new = _find_new(seen, computed)
+    return Turn(
+        seen=seen,
+        now=now,
+        canary=canary,
+        pod_hash=pod_hash_of(new) if new else computed,
+        step_hash=hashing.step_hash(raw_spec.get("strategy", {}).get("canary", {}).get("steps")),
+        new=new,
+    )
+
+
+def pod_template(rollout: Rollout) -> Mapping[str, Any]:
+    """The pod template the spec asks for, as stored."""
+    return rollout.spec.template or {}
+
+
+def pod_hash_of(replica_set: ReplicaSet) -> str:
+    """The hash that a ReplicaSet and its pods are labelled with."""
+    return replica_set.labels.get(naming.POD_HASH_LABEL, "")
+
+
+def revision_of(replica_set: ReplicaSet) -> int:
+    """The number a ReplicaSet carries; 0 when it carries none."""
+    text = replica_set.annotations.get(naming.REVISION, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def next_revision(turn: Turn) -> int:
+    """One more than any other ReplicaSet's number."""
+    return 1 + max((revision_of(rs) for rs in turn.owned if rs is not turn.new), default=0)
+
+
+def _find_new(seen: Seen, computed: str) -> ReplicaSet | None:
+    """By label first; else by equal template, oldest first, so that a change of the hash rolls nothing out."""
+    candidates = [rs for rs in seen.replica_sets if rs.is_owned and not rs.is_deleting]
+    labelled = (rs for rs in candidates if pod_hash_of(rs) == computed)
+    wanted = pod_template(seen.rollout)
+    equal = (rs for rs in candidates if pod_hash_of(rs) and template.is_same(rs.template, wanted))
+    return next(labelled, None) or next(equal, None)

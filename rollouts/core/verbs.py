@@ -1,0 +1,247 @@
+"""Verbs by annotation: how people and Git steer a rollout without a special client.
+
+`rollouts.io/<verb>: keyword[@guard] [reason]`. A value that a person wrote is carried out once and the annotation
+removed. A value that came by an apply would come again with the next apply, so it must say with a guard what it means
+(`step@2`, `full@<pod hash>`): it acts only while the guard matches, and never twice, because `status.verbs` remembers
+it. Everything carried out or refused is recorded there, with who asked, when, and what came of it.
+
+A turn answers at most one verb, abort first. The record and the effect are one status write; a verb that changes the
+spec writes that first, in a form that is harmless to write twice. The annotation is removed in a later turn, when the
+record is seen to be stored: a crash at any point neither loses a verb nor repeats it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.api.status import RolloutStatus, VerbRecord
+from rollouts.core import naming, pause
+from rollouts.core.actions import Action, PatchRollout
+from rollouts.core.observed import VerbOwner
+from rollouts.core.plan import WARNING, Change, Note
+from rollouts.core.turn import Turn
+from rollouts.lib import timestamps
+
+DONE = "Done"
+REFUSED = "Refused"
+RECORDS_KEPT_MAX = 10  # object size; records of annotations that are still there are kept beyond it
+
+NOBODY = VerbOwner(manager="unknown", at=None, is_applied=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a verb does: the status it leads to, and a patch of the spec where it needs one."""
+
+    said: str
+    status: RolloutStatus
+    spec: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a verb means nothing now."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One annotation, taken apart."""
+
+    verb: str
+    value: str
+    keyword: str
+    guard: str
+    reason: str
+    owner: VerbOwner
+
+    @property
+    def key(self) -> str:
+        """The annotation's key."""
+        return naming.VERB_PREFIX + self.verb
+
+
+def heed(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Answer the first verb that waits for an answer; take away annotations that have had theirs."""
+    for verb in EFFECTS:
+        asked = _asked(turn, verb)
+        if asked is None:
+            continue
+        if _is_answered(asked, status):
+            if asked.owner.is_applied:
+                continue
+            return Change(status=status, actions=(_removed(turn, asked),), is_final=True)
+        answer = _answer(turn, status, asked)
+        if answer is not None:
+            return _recorded(turn, status, asked, answer)
+    return Change(status=status)
+
+
+def _asked(turn: Turn, verb: str) -> Asked | None:
+    key = naming.VERB_PREFIX + verb
+    value = turn.rollout.meta.annotations.get(key)
+    if value is None:
+        return None
+    head, _, reason = value.strip().partition(" ")
+    keyword, _, guard = head.partition("@")
+    owner = turn.seen.verb_owners.get(key, NOBODY)
+    return Asked(verb=verb, value=value, keyword=keyword, guard=guard, reason=reason.strip(), owner=owner)
+
+
+def _is_answered(asked: Asked, status: RolloutStatus) -> bool:
+    """A guarded value is answered once for ever; a value by hand once per time it was written."""
+    same = [record for record in status.verbs if (record.verb, record.value) == (asked.verb, asked.value)]
+    if asked.owner.is_applied:
+        return bool(same)
+    return any(record.requested_at == asked.owner.at for record in same)
+
+
+def _answer(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal | None:
+    """What comes of the verb now; None: it is guarded and its moment is not here."""
+    keywords = KEYWORDS[asked.verb]
+    if not turn.seen.keeps_verbs:
+        return Refusal(
+            "the installed Rollout CRD drops status.verbs, so a verb could act twice; install this controller's CRDs"
+        )
+    if asked.keyword not in keywords:
+        return Refusal(f"the value must begin with {' or '.join(keywords)}, not {asked.keyword!r}")
+    if asked.owner.is_applied and not asked.guard:
+        return Refusal(f"an applied value must say what it means, as in {_guarded_example(turn, status, asked)!r}")
+    if asked.guard and asked.guard != _guard(turn, status, asked):
+        if asked.owner.is_applied:
+            return None
+        return Refusal(f"the guard {asked.guard!r} does not match: it would have to be {_guard(turn, status, asked)!r}")
+    return EFFECTS[asked.verb](turn, status, asked)
+
+
+def _guard(turn: Turn, status: RolloutStatus, asked: Asked) -> str:
+    if asked.keyword == "step":
+        return "" if status.current_step_index is None else str(status.current_step_index)
+    return turn.pod_hash
+
+
+def _guarded_example(turn: Turn, status: RolloutStatus, asked: Asked) -> str:
+    return f"{asked.keyword}@{_guard(turn, status, asked) or turn.pod_hash}"
+
+
+def _recorded(turn: Turn, status: RolloutStatus, asked: Asked, answer: Effect | Refusal) -> Change[RolloutStatus]:
+    is_done = isinstance(answer, Effect)
+    message = answer.said if isinstance(answer, Effect) else answer.why
+    record = VerbRecord(
+        verb=asked.verb,
+        value=asked.value,
+        outcome=DONE if is_done else REFUSED,
+        message=message,
+        requested_by=asked.owner.manager,
+        requested_at=asked.owner.at,
+        at=turn.now,
+    )
+    kept = _kept(turn, status.verbs)
+    after = answer.status if isinstance(answer, Effect) else status
+    because = f" ({asked.reason})" if asked.reason else ""
+    note = Note(
+        reason=f"Verb{record.outcome}",
+        message=f"{asked.verb}: {message}; asked by {asked.owner.manager}{because}",
+        type="Normal" if is_done else WARNING,
+        key=f"{asked.verb}/{asked.value}/{timestamps.render(asked.owner.at) if asked.owner.at else ''}",
+    )
+    actions: tuple[Action, ...] = ()
+    if isinstance(answer, Effect) and answer.spec is not None:
+        patch = {"spec": dict(answer.spec)}
+        actions = (PatchRollout(patch=patch, seen_version=turn.rollout.meta.resource_version),)
+    return Change(
+        status=dataclasses.replace(after, verbs=(*kept, record)), actions=actions, notes=(note,), is_final=bool(actions)
+    )
+
+
+def _kept(turn: Turn, records: tuple[VerbRecord, ...]) -> tuple[VerbRecord, ...]:
+    annotations = turn.rollout.meta.annotations
+    newest = records[-(RECORDS_KEPT_MAX - 1) :]
+    return tuple(
+        record
+        for record in records
+        if record in newest or annotations.get(naming.VERB_PREFIX + record.verb) == record.value
+    )
+
+
+def _removed(turn: Turn, asked: Asked) -> Action:
+    patch = {"metadata": {"annotations": {asked.key: None}}}
+    return PatchRollout(patch=patch, seen_version=turn.rollout.meta.resource_version)
+
+
+def _is_finished(turn: Turn, status: RolloutStatus) -> bool:
+    return status.stable_rs == turn.pod_hash
+
+
+def _abort(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
+    if _is_finished(turn, status):
+        return Refusal("no update is under way: the current version is stable")
+    if status.abort:
+        return Refusal("the update is aborted already")
+    return Effect("aborted the update", dataclasses.replace(status, abort=True))
+
+
+def _retry(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
+    if not status.abort:
+        return Refusal("nothing to retry: the update is not aborted")
+    return Effect("retrying from the first step", dataclasses.replace(status, abort=False))
+
+
+def _resume(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
+    is_user_paused = turn.rollout.spec.paused
+    if not is_user_paused and not status.pause_conditions:
+        return Refusal("nothing to resume: the rollout is not paused")
+    resumed = dataclasses.replace(status, pause_conditions=())
+    return Effect("resumed", resumed, {"paused": False} if is_user_paused else None)
+
+
+def _pause(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
+    if turn.rollout.spec.paused:
+        return Refusal("the rollout is paused already")
+    return Effect("paused", status, {"paused": True})
+
+
+def _promote(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
+    if _is_finished(turn, status):
+        return Refusal("nothing to promote: the current version is stable")
+    unpaused = {"paused": False} if turn.rollout.spec.paused else None
+    if asked.keyword == "full":
+        promoted = dataclasses.replace(pause.cleared(status), promote_full=True, abort=False)
+        return Effect("promoting without the remaining steps", promoted, unpaused)
+    if status.abort:
+        return Refusal("the update is aborted: retry it, or promote full")
+    return _next_step(turn, status, unpaused)
+
+
+def _next_step(turn: Turn, status: RolloutStatus, unpaused: Mapping[str, Any] | None) -> Effect | Refusal:
+    index = status.current_step_index
+    if index is None or index >= len(turn.steps):
+        return Refusal("no step is left to promote; what remains is waiting for pods")
+    canary = dataclasses.replace(status.canary, current_step_analysis_run_status=None)
+    moved = dataclasses.replace(pause.cleared(status), current_step_index=index + 1, canary=canary)
+    return Effect(f"went on from step {index} to step {index + 1}", moved, unpaused)
+
+
+def _restart(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
+    at = asked.owner.at or turn.now
+    return Effect(
+        f"restarting pods created before {timestamps.render(at)}", status, {"restartAt": timestamps.render(at)}
+    )
+
+
+EFFECTS: Mapping[str, Callable[[Turn, RolloutStatus, Asked], Effect | Refusal]] = {
+    "abort": _abort,
+    "retry": _retry,
+    "resume": _resume,
+    "pause": _pause,
+    "promote": _promote,
+    "restart": _restart,
+}
+KEYWORDS: Mapping[str, tuple[str, ...]] = {
+    **{verb: (verb, "true") for verb in EFFECTS},
+    "promote": ("step", "full"),
+}

@@ -1,0 +1,155 @@
+"""Plays a scenario file in the world of tests/world.py and writes its story down.
+
+    # why this story matters
+    rollout: {replicas: 10, steps: [{setWeight: 20}, {pause: {}}], spec: {...}, canary: {...}}
+    pods: {broken: never, slow: 40}            # seconds until a pod of that image is ready; 5 for all others
+    metrics: {success-rate: {0: 1.0, 75: 0.2}} # what the query answers from that second on; a text is an error
+    templates: {success-rate: {count: 3, interval: 10s}}   # fields of the one metric of a template
+    timeline:
+      - {at: 60, image: v2}                    # one of EVENTS; `apply` is a verb that came by an apply
+    until: 700
+
+A story has a line for every note, and after each moment at which something changed a line for where that left the
+Rollout: phase, step, and for each version the pods available of those asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.builders import NOON, Json, a_metric, a_rollout, a_template
+from tests.world import Settings, World
+
+
+def play(path: Path) -> str:
+    """The story of one scenario."""
+    script = yaml.safe_load(path.read_text())
+    world = World(_rollout(script["rollout"]), templates=_templates(script), settings=_settings(script))
+    teller = _Teller(world)
+    for event in sorted(script.get("timeline", []), key=lambda event: event["at"]):
+        world.run((NOON + timedelta(seconds=event["at"]) - world.now).total_seconds())
+        teller.say(f"* {_words(event)}")
+        _happen(world, event)
+        world.settle()
+    world.run((NOON + timedelta(seconds=script["until"]) - world.now).total_seconds())
+    return teller.story()
+
+
+class _Teller:
+    """Writes notes and states down in the order in which they come about."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lines: list[str] = []
+        self._told = 0
+        self._state = ""
+        world.after_rest = self._rest
+
+    def say(self, line: str) -> None:
+        self._rest(self._world)
+        self._lines.append(f"{self._seconds(self._world.now)} {line}")
+
+    def story(self) -> str:
+        self._rest(self._world)
+        return "\n".join(self._lines) + "\n"
+
+    def _rest(self, world: World) -> None:
+        for at, note in world.story[self._told :]:
+            mark = "!" if note.type == "Warning" else " "
+            self._lines.append(f"{self._seconds(at)}  {mark}{note.reason}: {note.message}")
+        self._told = len(world.story)
+        state = _state(world)
+        if state != self._state:
+            self._lines.append(f"{' ' * 7} = {state}")
+            self._state = state
+
+    @staticmethod
+    def _seconds(at: datetime) -> str:
+        return f"{int((at - NOON).total_seconds()):6d}s"
+
+
+def _state(world: World) -> str:
+    status = world.status
+    steps = world.rollout["spec"]["strategy"]["canary"].get("steps", [])
+    step = f" step {status['currentStepIndex']}/{len(steps)}" if "currentStepIndex" in status else ""
+    sizes = " ".join(
+        f"{_image(raw)} {raw.get('status', {}).get('availableReplicas', 0)}/{raw['spec']['replicas']}"
+        for raw in world.replica_sets.values()
+    )
+    ready = next((c["message"] for c in status.get("conditions", []) if c["type"] == "Ready"), "")
+    return f"{status.get('phase', '')}{step} | {sizes} | {ready}"
+
+
+def _rollout(script: Json) -> Json:
+    steps = script.get("steps")
+    strategy = {"canary": {**({"steps": steps} if steps else {}), **script.get("canary", {})}}
+    return a_rollout(
+        strategy, image=script.get("image", "v1"), replicas=script.get("replicas"), **script.get("spec", {})
+    )
+
+
+def _templates(script: Json) -> list[Json]:
+    return [a_template(name, a_metric(name, **fields)) for name, fields in script.get("templates", {}).items()]
+
+
+def _settings(script: Json) -> Settings:
+    pods = {str(image): None if after == "never" else after for image, after in script.get("pods", {}).items()}
+    metrics = script.get("metrics", {})
+
+    def reading(metric: str, now: datetime) -> Any:
+        answers = metrics.get(metric, {0: 1.0})
+        since = max(second for second in answers if NOON + timedelta(seconds=second) <= now)
+        answer = answers[since]
+        return RuntimeError(answer) if isinstance(answer, str) else [answer] if isinstance(answer, float) else answer
+
+    return Settings(ready_after=lambda image: pods.get(image, 5), reading=reading)
+
+
+def _happen(world: World, event: Json) -> None:
+    for kind, value in event.items():
+        if kind != "at":
+            EVENTS[kind](world, value)
+
+
+def _annotate(world: World, verbs: Json) -> None:
+    for verb, text in verbs.items():
+        world.annotate(verb, text, manager="ann")
+
+
+def _apply(world: World, verbs: Json) -> None:
+    for verb, text in verbs.items():
+        world.annotate(verb, text, is_applied=True, manager="gitsync")
+
+
+def _delete_replica_set(world: World, image: str) -> None:
+    world.replica_sets.pop(next(name for name, raw in world.replica_sets.items() if _image(raw) == image))
+
+
+def _new_template(world: World, name: str) -> None:
+    world.templates[name] = a_template(name)
+
+
+EVENTS: Mapping[str, Callable[[World, Any], object]] = {
+    "image": World.set_image,
+    "spec": lambda world, spec: world.edit({"spec": spec}),
+    "status": World.patch_status,
+    "annotate": _annotate,
+    "apply": _apply,
+    "delete-run": lambda world, name: world.runs.pop(name),
+    "delete-replica-set": _delete_replica_set,
+    "new-template": _new_template,
+}
+
+
+def _image(raw: Json) -> str:
+    image: str = raw["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
+def _words(event: Json) -> str:
+    return ", ".join(f"{kind}: {value}" for kind, value in event.items() if kind != "at")

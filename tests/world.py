@@ -1,0 +1,440 @@
+"""A cluster in memory, with one Rollout in it, played to the end on a clock of its own.
+
+Objects are JSON, versioned and merge-patched as the API server does it; pods are counted by age, ReplicaSets filled by
+a small stand-in for their controller. `turn` is one turn of the real controller: snapshot, decide, carry out, write the
+status, and the same for each AnalysisRun. Nothing here knows the rules of a rollout. What the snapshot shows is the
+`cache`, a copy that a test may let lag behind; writes may be made to fail or to be the last ones before a crash.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from rollouts.api import codec, parse, validate
+from rollouts.api.analysis import AnalysisTemplate, TemplateRef
+from rollouts.core import actions as act
+from rollouts.core import naming
+from rollouts.core.decide import decide
+from rollouts.core.measured import decide_run
+from rollouts.core.observed import Pod, ReadingSeen, ReplicaSet, RunSeen, Seen, VerbOwner
+from rollouts.core.plan import Note
+from rollouts.lib import selectors, timestamps
+from tests.builders import NOON, Json
+
+TURNS_MAX = 200  # a play that does not come to rest within so many turns is a bug of its own
+
+
+class Conflict(Exception):
+    """A write decided on an object that has moved on."""
+
+
+class Crash(Exception):
+    """The controller died before this write."""
+
+
+@dataclass
+class Pods:
+    """The pods of one ReplicaSet: when each was made."""
+
+    made_at: list[datetime] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the world around the controller behaves."""
+
+    ready_after: Callable[[str], int | None] = lambda image: 5
+    """Seconds until a pod of this image is ready; None: never."""
+    reading: Callable[[str, datetime], Any] = lambda metric, now: [1.0]
+    """What a metric's query answers; an Exception's text is a provider error."""
+
+
+class World:
+    """See the module."""
+
+    def __init__(self, rollout: Json, *, templates: Iterable[Json] = (), settings: Settings | None = None) -> None:
+        self.now = NOON
+        self.settings = settings or Settings()
+        self.rollout = copy.deepcopy(rollout)
+        self.replica_sets: dict[str, Json] = {}
+        self.runs: dict[str, Json] = {}
+        self.templates = {template["metadata"]["name"]: template for template in templates}
+        self.pods: dict[str, Pods] = {}
+        self.readings: dict[str, list[ReadingSeen]] = {}
+        self.verb_owners: dict[str, VerbOwner] = {}
+        self.story: list[tuple[datetime, Note]] = []
+        self.writes = 0
+        self.before_write: Callable[[str], None] = lambda what: None
+        self.after_turn: Callable[[World], None] = lambda world: None
+        self.after_rest: Callable[[World], None] = lambda world: None
+        self._version = 100
+        self.requeue_at: datetime | None = None
+        self.cache: Json = {}
+        self.deliver()
+
+    # What people and the outside do
+
+    def edit(self, change: Json) -> None:
+        """Merge-patch the Rollout as a person does; a changed spec is a new generation."""
+        before = copy.deepcopy(self.rollout["spec"])
+        merge(self.rollout, change)
+        if self.rollout["spec"] != before:
+            self.rollout["metadata"]["generation"] += 1
+        self._touch(self.rollout)
+
+    def set_image(self, image: str) -> None:
+        """A new version."""
+        template = copy.deepcopy(self.rollout["spec"]["template"])
+        template["spec"]["containers"][0]["image"] = image
+        self.edit({"spec": {"template": template}})
+
+    def patch_status(self, change: Json) -> None:
+        """Merge-patch the status subresource, as the kubectl plugin does."""
+        merge(self.rollout.setdefault("status", {}), change)
+        self._touch(self.rollout)
+
+    def annotate(
+        self, verb: str, value: str | None, *, is_applied: bool = False, manager: str = "kubectl-annotate"
+    ) -> None:
+        """Put a verb on the Rollout, or take it away."""
+        key = naming.VERB_PREFIX + verb
+        self.edit({"metadata": {"annotations": {key: value}}})
+        self.verb_owners[key] = VerbOwner(manager=manager, at=self.now, is_applied=is_applied)
+
+    # Time
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, stopping at every moment at which something is due."""
+        end = self.now + timedelta(seconds=seconds)
+        self.settle()
+        while True:
+            due = [at for at in (*self._pod_times(), self.requeue_at, *self._run_times()) if at and at > self.now]
+            if not due or min(due) > end:
+                break
+            self.now = min(due)
+            self.settle()
+        self.now = end
+        self.settle()
+
+    def settle(self) -> None:
+        """Take turns until nothing is written any more."""
+        for _ in range(TURNS_MAX):
+            before = self._version
+            self.fill()
+            self.deliver()
+            self.turn()
+            if self._version == before:
+                self.after_rest(self)
+                return
+        raise AssertionError(f"no rest after {TURNS_MAX} turns:\n" + self.told())
+
+    def deliver(self, *kinds: str) -> None:
+        """Let the cache catch up (`rollout`, `replica_sets`, `runs`; all of them when none is named)."""
+        for kind in kinds or ("rollout", "replica_sets", "runs"):
+            self.cache[kind] = copy.deepcopy(getattr(self, kind))
+
+    # The controller
+
+    def turn(self) -> None:
+        """One turn for the Rollout, then one for each run that was seen."""
+        self._rollout_turn()
+        for name in sorted(self.cache["runs"]):
+            self._run_turn(name)
+        self.after_turn(self)
+
+    def seen(self) -> Seen:
+        """The snapshot that a decision gets."""
+        raw = self.cache["rollout"]
+        parsed = parse.parse_rollout(raw)
+        sets = [_replica_set(rs, raw) for rs in self.cache["replica_sets"].values()]
+        ours = sorted((rs for rs in sets if rs.is_owned or rs.is_selected), key=lambda rs: (rs.created_at, rs.name))
+        runs = [parse.parse_analysis_run(run).value for run in self.cache["runs"].values()]
+        return Seen(
+            rollout=parsed.value,
+            problems=validate.validate(parsed),
+            replica_sets=tuple(ours),
+            names_taken={rs.name: rs for rs in sets if rs not in ours},
+            analysis_runs=tuple(runs),
+            templates=_templates(self.templates.values()),
+            pods=self._pods_seen(),
+            verb_owners=dict(self.verb_owners),
+        )
+
+    def _rollout_turn(self) -> None:
+        seen = self.seen()
+        plan = decide(seen, now=self.now)
+        self.requeue_at = plan.requeue_at
+        self._version_seen = seen.rollout.meta.resource_version
+        try:
+            for action in plan.actions:
+                self._carry_out(action)
+            self._write_status(self.rollout, seen.rollout.raw.get("status", {}), plan.status.to_json())
+        except Conflict:
+            return
+        self.story += [(self.now, note) for note in plan.notes]
+
+    def _run_turn(self, name: str) -> None:
+        raw = self.cache["runs"][name]
+        parsed = parse.parse_analysis_run(raw)
+        readings = tuple(self.readings.get(parsed.value.meta.uid, ()))
+        seen = RunSeen(run=parsed.value, problems=parsed.problems, readings=readings, in_flight=frozenset())
+        plan = decide_run(seen, now=self.now)
+        self._version_seen = parsed.value.meta.resource_version
+        try:
+            for action in plan.actions:
+                self._carry_out(action)
+            if name in self.runs:
+                self._write_status(self.runs[name], raw.get("status", {}), codec.encode(plan.status))
+        except Conflict:
+            return
+        self._run_requeues[name] = plan.requeue_at
+        self.story += [(self.now, note) for note in plan.notes]
+
+    _version_seen = ""
+
+    @property
+    def _run_requeues(self) -> dict[str, datetime | None]:
+        return self.__dict__.setdefault("_requeues", {})  # type: ignore[no-any-return]
+
+    def _carry_out(self, action: act.Action) -> None:
+        match action:
+            case act.Measure():
+                self._measure(action)
+            case act.EvictPod():
+                self._evict(action)
+            case act.PatchRollout():
+                self._patch_rollout(action)
+            case act.CreateAnalysisRun() | act.TerminateAnalysisRun() | act.DeleteAnalysisRun():
+                self._carry_out_run(action)
+            case _:
+                self._carry_out_replica_set(action)
+
+    def _carry_out_replica_set(
+        self, action: act.CreateReplicaSet | act.ScaleReplicaSet | act.PatchReplicaSet | act.DeleteReplicaSet
+    ) -> None:
+        match action:
+            case act.CreateReplicaSet():
+                self._create(self.replica_sets, action.name, action.manifest)
+            case act.ScaleReplicaSet():
+                patch = {"metadata": {"annotations": dict(action.annotations)}, "spec": {"replicas": action.replicas}}
+                self._patch(self.replica_sets, action.name, patch, action.seen_version)
+            case act.PatchReplicaSet():
+                self._patch(self.replica_sets, action.name, action.patch, action.seen_version)
+            case act.DeleteReplicaSet():
+                self._write(f"delete {action.name}")
+                self.replica_sets.pop(action.name, None)
+            case _:
+                assert_never(action)
+
+    def _carry_out_run(self, action: act.CreateAnalysisRun | act.TerminateAnalysisRun | act.DeleteAnalysisRun) -> None:
+        match action:
+            case act.CreateAnalysisRun():
+                self._create(self.runs, action.name, action.manifest)
+            case act.TerminateAnalysisRun():
+                self._patch(self.runs, action.name, {"spec": {"terminate": True}}, None)
+            case act.DeleteAnalysisRun():
+                self._write(f"delete {action.name}")
+                self.runs.pop(action.name, None)
+            case _:
+                assert_never(action)
+
+    def _patch_rollout(self, action: act.PatchRollout) -> None:
+        if self.rollout["metadata"]["resourceVersion"] != self._version_seen:
+            raise Conflict(action)
+        self._write("patch rollout")
+        self.edit(copy.deepcopy(dict(action.patch)))
+        self._version_seen = self.rollout["metadata"]["resourceVersion"]
+
+    def _measure(self, action: act.Measure) -> None:
+        answers = self.readings.setdefault(action.run_uid, [])
+        if any((answer.metric, answer.ordinal) == (action.metric, action.ordinal) for answer in answers):
+            return
+        value = self.settings.reading(action.metric, self.now)
+        reading = ReadingSeen(metric=action.metric, ordinal=action.ordinal, started_at=self.now, finished_at=self.now)
+        if isinstance(value, Exception):
+            reading = dataclasses.replace(reading, error=str(value))
+        else:
+            reading = dataclasses.replace(reading, value=value, text=str(value))
+        answers.append(reading)
+        self._version += 1  # an answer wakes the run's key, as a write would
+
+    def _evict(self, action: act.EvictPod) -> None:
+        self._write(f"evict {action.name}")
+        name, _, ordinal = action.name.rpartition("-")
+        self.pods[name].made_at.pop(int(ordinal))
+        self._count(self.replica_sets[name])
+
+    # The API server
+
+    def _write(self, what: str) -> None:
+        self.before_write(what)
+        self.writes += 1
+
+    def _touch(self, raw: Json) -> None:
+        self._version += 1
+        raw["metadata"]["resourceVersion"] = str(self._version)
+
+    def _create(self, kind: dict[str, Json], name: str, manifest: Mapping[str, Any]) -> None:
+        if name in kind:
+            return
+        self._write(f"create {name}")
+        raw = copy.deepcopy(dict(manifest))
+        raw["metadata"] |= {
+            "uid": f"uid-{self._version}",
+            "generation": 1,
+            "creationTimestamp": timestamps.render(self.now),
+        }
+        kind[name] = raw
+        self._touch(raw)
+
+    def _patch(self, kind: dict[str, Json], name: str, patch: Mapping[str, Any], seen_version: str | None) -> None:
+        raw = kind.get(name)
+        if raw is None or (seen_version is not None and raw["metadata"]["resourceVersion"] != seen_version):
+            raise Conflict(name)
+        self._write(f"patch {name}")
+        before = copy.deepcopy(raw["spec"])
+        merge(raw, copy.deepcopy(dict(patch)))
+        if raw["spec"] != before:
+            raw["metadata"]["generation"] += 1
+        self._touch(raw)
+
+    def _write_status(self, raw: Json, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        if before == after:
+            return
+        if raw["metadata"]["resourceVersion"] != self._version_seen:
+            raise Conflict("status")
+        self._write("status")
+        raw["status"] = copy.deepcopy(dict(after))
+        self._touch(raw)
+
+    # The ReplicaSet controller and the kubelets
+
+    def fill(self) -> None:
+        """Make and remove pods as ReplicaSets ask for, and report them."""
+        for name in [name for name in self.pods if name not in self.replica_sets]:
+            del self.pods[name]
+        for name, raw in self.replica_sets.items():
+            pods = self.pods.setdefault(name, Pods()).made_at
+            wanted = raw["spec"]["replicas"]
+            pods += [self.now] * (wanted - len(pods))
+            while len(pods) > wanted:  # unready pods first, then the youngest
+                pods.remove(max(pods, key=lambda made: (not self._is_ready(raw, made), made)))
+            self._count(raw)
+
+    def _count(self, raw: Json) -> None:
+        pods = self.pods[raw["metadata"]["name"]].made_at
+        ready = sum(1 for made in pods if self._is_ready(raw, made))
+        status = {
+            "replicas": len(pods),
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "observedGeneration": raw["metadata"]["generation"],
+        }
+        if raw.get("status") != status:
+            raw["status"] = status
+            self._touch(raw)
+
+    def _is_ready(self, raw: Json, made: datetime) -> bool:
+        after = self.settings.ready_after(raw["spec"]["template"]["spec"]["containers"][0]["image"])
+        return after is not None and self.now >= made + timedelta(seconds=after)
+
+    def _pod_times(self) -> list[datetime]:
+        times = []
+        for name, pods in self.pods.items():
+            raw = self.replica_sets[name]
+            after = self.settings.ready_after(raw["spec"]["template"]["spec"]["containers"][0]["image"])
+            if after is not None:
+                times += [made + timedelta(seconds=after) for made in pods.made_at]
+        return times
+
+    def _run_times(self) -> list[datetime | None]:
+        return [at for name, at in self._run_requeues.items() if name in self.runs]
+
+    def _pods_seen(self) -> tuple[Pod, ...] | None:
+        if "restartAt" not in self.rollout["spec"]:
+            return None
+        return tuple(
+            Pod(
+                name=f"{name}-{ordinal}",
+                uid=f"{name}-{ordinal}-{made.isoformat()}",
+                created_at=made,
+                is_deleting=False,
+                is_available=self._is_ready(self.replica_sets[name], made),
+                replica_set_uid=self.replica_sets[name]["metadata"]["uid"],
+            )
+            for name, pods in self.pods.items()
+            for ordinal, made in enumerate(pods.made_at)
+        )
+
+    # What tests look at
+
+    def told(self) -> str:
+        """The story so far, a line for each note."""
+        return "\n".join(
+            f"{int((at - NOON).total_seconds()):6d}s {note.reason}: {note.message}" for at, note in self.story
+        )
+
+    def reasons(self) -> list[str]:
+        """The reasons of all notes that became Events, in order."""
+        return [note.reason for _, note in self.story if note.is_event]
+
+    @property
+    def status(self) -> Json:
+        """The Rollout's status as stored."""
+        status: Json = self.rollout.get("status", {})
+        return status
+
+    def sizes(self) -> dict[str, int]:
+        """spec.replicas by image."""
+        return {
+            raw["spec"]["template"]["spec"]["containers"][0]["image"]: raw["spec"]["replicas"]
+            for raw in self.replica_sets.values()
+        }
+
+
+def merge(target: Json, patch: Mapping[str, Any]) -> None:
+    """RFC 7396 merge patch, in place."""
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict) and isinstance(target.get(key), dict):
+            merge(target[key], value)
+        else:
+            target[key] = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+def _replica_set(raw: Json, rollout: Json) -> ReplicaSet:
+    meta, status = raw["metadata"], raw.get("status", {})
+    owners = [owner for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
+    created = timestamps.parse(meta["creationTimestamp"])
+    assert created is not None
+    return ReplicaSet(
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        created_at=created,
+        is_deleting=False,
+        is_owned=any(owner["uid"] == rollout["metadata"]["uid"] for owner in owners),
+        is_selected=selectors.matches(rollout["spec"]["selector"], meta.get("labels", {})),
+        labels=meta.get("labels", {}),
+        annotations=meta.get("annotations", {}),
+        template=raw["spec"]["template"],
+        generation=meta["generation"],
+        observed_generation=status.get("observedGeneration", 0),
+        min_ready_seconds=raw["spec"].get("minReadySeconds", 0),
+        wanted=raw["spec"]["replicas"],
+        current=status.get("replicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        failure=None,
+    )
+
+
+def _templates(raw: Iterable[Json]) -> dict[TemplateRef, AnalysisTemplate]:
+    parsed = [parse.parse_analysis_template(template).value for template in raw]
+    return {TemplateRef(template_name=each.meta.name, cluster_scope=each.is_cluster_scoped): each for each in parsed}
