@@ -1,7 +1,7 @@
 """One request, understood: its target, its options, its body as an object, and who asks.
 
 Options are read leniently where a real server reads them so, and refused in the same words where it does not. Bodies
-are JSON or YAML; a key that occurs twice in one JSON object is reported, because the later one silently wins.
+are JSON, YAML or protobuf; a key that occurs twice in one JSON object is reported, because the later one silently wins.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any, Literal
 import yaml
 
 from rollouts.sandbox import errors
+from rollouts.sandbox.protobuf import decoding as protobuf
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.routing import Target, is_true
 
 JSON_TYPES = frozenset({"application/json", ""})
 YAML_TYPES = frozenset({"application/yaml", "application/apply-patch+yaml"})
+BODY_TYPES = JSON_TYPES | YAML_TYPES | {protobuf.MEDIA_TYPE}
 MANAGER_LENGTH_MAX = 128
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 _VALIDATIONS: Mapping[str, FieldValidation] = {"Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict", "": "Warn"}
@@ -74,9 +76,9 @@ class Call:
 
     def document(self) -> Json:
         """The body as an object. Raises BadRequest or UnsupportedMediaType."""
-        if self.content_type not in JSON_TYPES | YAML_TYPES:
-            raise errors.unsupported_media_type(("application/json", "application/yaml"))
-        return self.report_duplicates(*decode(self.body, is_yaml=self.content_type in YAML_TYPES))
+        if self.content_type not in BODY_TYPES:
+            raise errors.unsupported_media_type(("application/json", "application/yaml", protobuf.MEDIA_TYPE))
+        return self.report_duplicates(*decode(self.body, content_type=self.content_type))
 
     def report_duplicates(self, document: Any, duplicates: list[str]) -> Json:
         """The document, once its duplicate keys are refused, warned of or ignored as the client wishes."""
@@ -109,8 +111,13 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def decode(body: bytes, *, is_yaml: bool = False) -> tuple[Any, list[str]]:
+def decode(body: bytes, *, content_type: str = "") -> tuple[Any, list[str]]:
     """A body as JSON values, and the keys that occur twice in one of its objects. Raises BadRequest."""
+    if content_type == protobuf.MEDIA_TYPE:
+        try:
+            return protobuf.decode(body), []
+        except protobuf.ProtobufError as failure:
+            raise errors.bad_request(f"couldn't decode protobuf: {failure}") from failure
     duplicates: list[str] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> Json:
@@ -123,7 +130,7 @@ def decode(body: bytes, *, is_yaml: bool = False) -> tuple[Any, list[str]]:
     try:
         return json.loads(body, object_pairs_hook=collect), duplicates
     except (ValueError, UnicodeDecodeError) as failure:
-        if not is_yaml:
+        if content_type not in YAML_TYPES:
             raise errors.bad_request(f"couldn't get version/kind; json parse error: {failure}") from failure
     try:
         return yaml.load(body, Loader=_Loader), []

@@ -15,7 +15,7 @@ from typing import Any
 
 from rollouts.sandbox import conversion, errors
 from rollouts.sandbox.backend import CRDS, NAMESPACES, Backend
-from rollouts.sandbox.calls import YAML_TYPES, Call, decode, dry_run_of
+from rollouts.sandbox.calls import Call, decode, dry_run_of
 from rollouts.sandbox.clock import stamp
 from rollouts.sandbox.presentation import Presenter, Reply
 from rollouts.sandbox.reading import Reader
@@ -115,7 +115,7 @@ class Deleter:
         return Deleted(self._backend.put(resource, key, dict(served)), is_gone=False)
 
     def _options(self, call: Call) -> DeleteOptions:
-        body: Any = decode(call.body, is_yaml=call.content_type in YAML_TYPES)[0] if call.body else {}
+        body: Any = decode(call.body, content_type=call.content_type)[0] if call.body else {}
         if not isinstance(body, dict):
             raise errors.bad_request("the body of a deletion must be DeleteOptions")
         return options_of(call.query, body)
