@@ -12,13 +12,10 @@ from typing import Any
 from rollouts.sandbox.openapi import schemas
 from rollouts.sandbox.openapi.schemas import Dialect
 from rollouts.sandbox.resources import SUBRESOURCES, Json, Resource
+from rollouts.sandbox.schema import definitions as builtin
 
-PATCH_TYPES = (
-    "application/apply-patch+yaml",
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-)
+_PATCH_TYPES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
+_STRATEGIC = "application/strategic-merge-patch+json"
 _JSON = "application/json"
 _WRITE = {"dryRun": "string", "fieldManager": "string", "fieldValidation": "string"}
 _LIST = {
@@ -95,7 +92,7 @@ def _operation(verb: str, kind: tuple[str, str, str], dialect: Dialect) -> Json:
     }
     body = _body(verb, kind)
     if body is not None:
-        types = PATCH_TYPES if verb == "patch" else (_JSON,)
+        types = _patch_types(kind) if verb == "patch" else (_JSON,)
         if dialect == "v2":
             schema = schemas.reference(body, dialect)
             parameters.append({"name": "body", "in": "body", "required": verb != "delete", "schema": schema})
@@ -105,6 +102,11 @@ def _operation(verb: str, kind: tuple[str, str, str], dialect: Dialect) -> Json:
     if dialect == "v2":
         operation["produces"] = [_JSON]
     return {**operation, "parameters": parameters}
+
+
+def _patch_types(kind: tuple[str, str, str]) -> tuple[str, ...]:
+    """Only built-in kinds say how their lists merge; kubectl apply picks its kind of patch by this list."""
+    return _PATCH_TYPES if builtin.definition_name(*kind) is None else (*_PATCH_TYPES, _STRATEGIC)
 
 
 def _answer(verb: str, kind: tuple[str, str, str]) -> str:
