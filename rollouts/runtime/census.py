@@ -68,6 +68,11 @@ class Census:
             return f"{kind.plural} have not been listed yet"
         return self._reasons.get(kind)
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds that are counted."""
+        return self._scope.kinds
+
     async def complete(self, kinds: tuple[Kind, ...]) -> None:
         """Wait until each of these kinds is either all in the cache or unreadable."""
         for kind in kinds:

@@ -11,7 +11,6 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -22,6 +21,7 @@ from rollouts.core.observed import ReadingSeen
 from rollouts.kube.errors import ApiError, Denied, NotFound
 from rollouts.kube.kinds import Key
 from rollouts.ports import MetricProvider, Pending, Query, Reading
+from rollouts.runtime.clock import utc_now
 from rollouts.runtime.fairpool import FairPool
 from rollouts.runtime.readings import Readings
 
@@ -89,7 +89,7 @@ class Measurer:
             self._tasks.pop(uid, None)
 
     async def _measure(self, key: Key, action: Measure) -> None:
-        started = datetime.now(UTC)
+        started = utc_now()
         secrets: tuple[str, ...] = ()
         try:
             values = await self._secrets(key.namespace, action.secrets)
@@ -106,7 +106,7 @@ class Measurer:
             metric=action.metric,
             ordinal=action.ordinal,
             started_at=started,
-            finished_at=datetime.now(UTC),
+            finished_at=utc_now(),
             value=reading.value,
             text=reading.text,
             error=reading.error,
@@ -146,13 +146,13 @@ class Measurer:
         pending: Pending | None = None
         while True:
             query = Query(
-                config=config, now=datetime.now(UTC), deadline_seconds=DEADLINE_SECONDS, secrets=tuple(secrets.values())
+                config=config, now=utc_now(), deadline_seconds=DEADLINE_SECONDS, secrets=tuple(secrets.values())
             )
             answer = await self._call(lane, provider, query, pending)
             if isinstance(answer, Reading):
                 return answer
             pending = answer
-            await asyncio.sleep(max(0.0, (pending.resume_at - datetime.now(UTC)).total_seconds()))
+            await asyncio.sleep(max(0.0, (pending.resume_at - utc_now()).total_seconds()))
 
     def _provider_of(self, action: Measure) -> tuple[str, Mapping[str, Any]]:
         sections = action.spec.get("provider") or {}

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -25,6 +25,7 @@ from rollouts.kube.kinds import ROLLOUTS, Key, Kind
 from rollouts.kube.status_writer import StatusWriter, Target
 from rollouts.runtime import figures
 from rollouts.runtime.cache import Cache, Entry, entry_of
+from rollouts.runtime.clock import utc_now
 from rollouts.runtime.execute import Executor
 from rollouts.runtime.expectations import Expectations, Expected
 from rollouts.runtime.intake import Intake
@@ -61,7 +62,7 @@ class Worker:
         tools: Tools,
         *,
         resync_seconds: float,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._turns = turns
         self._kind: Kind = turns.kind

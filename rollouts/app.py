@@ -1,0 +1,219 @@
+"""The composition root: the one place that names concrete parts and plugs them together.
+
+Reading top to bottom shows the whole controller; no part looks up another by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import structlog
+
+from rollouts.core.decide import decide, wants_pods
+from rollouts.core.measured import decide_run
+from rollouts.kube.applier import Applier
+from rollouts.kube.client import AlwaysOpen, ClusterSource, ConfigurationError, Fence, KubeClient, Writer
+from rollouts.kube.discovery import Served
+from rollouts.kube.events import EventRecorder
+from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, ROLLOUTS, SECRETS, WATCHED, Key, Kind
+from rollouts.kube.lease import Claim, Elector, LeaseTiming
+from rollouts.kube.status_writer import StatusWriter
+from rollouts.ports import MetricProvider
+from rollouts.runtime.cache import Cache, Json
+from rollouts.runtime.census import Census
+from rollouts.runtime.clock import utc_now
+from rollouts.runtime.execute import Executor
+from rollouts.runtime.health import WATCHES_DOWN_MAX_SECONDS, HealthServer, Probes
+from rollouts.runtime.intake import Intake
+from rollouts.runtime.lifecycle import Crew, Ending, Parts, live
+from rollouts.runtime.measurer import Measurer
+from rollouts.runtime.pump import Pump, Scope
+from rollouts.runtime.queue import WorkQueue
+from rollouts.runtime.readings import Readings
+from rollouts.runtime.snapshot import Snapshots
+from rollouts.runtime.turns import RolloutTurns, RunTurns
+from rollouts.runtime.worker import Tools, Worker
+from rollouts.settings import Settings
+from rollouts.telemetry import Telemetry, set_up_logging
+
+log = structlog.get_logger()
+
+
+def version() -> str:
+    """The version of this installation."""
+    return metadata.version("rollouts")
+
+
+def providers(settings: Settings) -> Mapping[str, MetricProvider]:
+    """The metric backends this controller can ask, by their name in a metric."""
+    return {}
+
+
+async def run_controller(settings: Settings) -> int:
+    """Run a controller until it is asked to stop or must end; returns the exit code."""
+    set_up_logging(level=settings.log_level, is_json=settings.log_is_json)
+    for flag in settings.ignored_flags:
+        log.warning("flag_ignored", flag=f"--{flag}")
+    source = ClusterSource(kubeconfig=settings.kubeconfig, context=settings.context)
+    try:
+        configuration = await source.load()
+        timing = _timing(settings)
+    except (ConfigurationError, ValueError) as error:
+        log.error("configuration_unusable", error=str(error))
+        return Ending.FAILED
+    telemetry = Telemetry(version=version())
+    client = KubeClient(configuration, observe=telemetry.observe_request)
+    try:
+        return await _run(settings, source, client, telemetry, timing)
+    finally:
+        await client.close()
+
+
+async def _run(
+    settings: Settings, source: ClusterSource, client: KubeClient, telemetry: Telemetry, timing: LeaseTiming
+) -> int:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    elector = None
+    if settings.leader_elect:
+        claim = Claim(namespace=settings.lease_namespace, name=settings.lease_name, identity=settings.identity)
+        elector = Elector(client, claim=claim, timing=timing)
+    parts = assemble(settings, source=source, client=client, telemetry=telemetry, elector=elector)
+    health = HealthServer(_probes(parts, telemetry))
+    try:
+        ports = await health.start(host=settings.bind_address, ports=(settings.healthz_port, settings.metrics_port))
+    except OSError as error:
+        log.error("port_unusable", error=str(error))
+        return Ending.FAILED
+    log.info("controller_started", version=version(), identity=settings.identity, ports=ports)
+    try:
+        return await live(parts, stop)
+    finally:
+        await health.stop()
+
+
+def assemble(
+    settings: Settings, *, source: ClusterSource, client: KubeClient, telemetry: Telemetry, elector: Elector | None
+) -> Parts:
+    """Plug the controller together; nothing runs yet."""
+    fence: Fence = elector or AlwaysOpen()
+    writer = Writer(client, fence)
+    loop = asyncio.get_running_loop()
+    cache = Cache()
+    rollouts: WorkQueue[Key] = WorkQueue(loop)
+    runs: WorkQueue[Key] = WorkQueue(loop)
+    telemetry.show_depth(ROLLOUTS.name, lambda: len(rollouts))
+    telemetry.show_depth(ANALYSIS_RUNS.name, lambda: len(runs))
+    intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs})
+    statuses = StatusWriter(writer)
+    scope = _scope(settings)
+    census = Census(
+        client,
+        cache,
+        scope,
+        on_change=intake.changed,
+        on_served=lambda kind, how: _learn(statuses, kind, how),
+    )
+    intake.listen(lambda event, was_known: census.heard(event, was_known=was_known))
+    readings = Readings()
+    measurer = Measurer(
+        providers(settings),
+        readings,
+        read_secret=lambda key: client.get(SECRETS.path(key.namespace, key.name)),
+        on_answer=runs.add,
+        on_failure=lambda key, seconds: _add_later(runs, key, seconds),
+    )
+    snapshots = Snapshots(
+        cache,
+        readings,
+        unreadable=census.unreadable,
+        keeps_verbs=lambda: statuses.keeps(ROLLOUTS, "verbs"),
+        instance_id=settings.instance_id,
+    )
+    events = EventRecorder(writer, instance=settings.identity, clock=utc_now)
+    tools = Tools(
+        cache=cache,
+        intake=intake,
+        executor=Executor(Applier(writer), measurer),
+        statuses=statuses,
+        events=events,
+        telemetry=telemetry,
+    )
+
+    async def list_pods(namespace: str, selector: str) -> list[Json]:
+        listed = await client.get(PODS.path(namespace), query={"labelSelector": selector})
+        return list(listed.get("items") or ())
+
+    rollout_turns = RolloutTurns(
+        cache,
+        snapshots,
+        decide=lambda seen, now: decide(seen, now=now),
+        wants_pods=wants_pods,
+        list_pods=list_pods,
+    )
+    run_turns = RunTurns(cache, snapshots, decide=lambda seen, now: decide_run(seen, now=now), measurer=measurer)
+    crews = (
+        Crew(
+            worker=Worker(rollout_turns, rollouts, tools, resync_seconds=settings.resync_seconds),
+            queue=rollouts,
+            loops=settings.rollout_workers,
+        ),
+        Crew(
+            worker=Worker(run_turns, runs, tools, resync_seconds=settings.resync_seconds),
+            queue=runs,
+            loops=settings.analysis_workers,
+        ),
+    )
+    pump = Pump(scope, login=source.credentials, deliver=intake.deliver)
+    return Parts(pump=pump, census=census, elector=elector, crews=crews, events=events, measurer=measurer)
+
+
+def _scope(settings: Settings) -> Scope:
+    kinds = tuple(kind for kind in WATCHED if kind.is_namespaced or not settings.namespace)
+    return Scope(kinds=kinds, namespace=settings.namespace, instance_id=settings.instance_id)
+
+
+def _timing(settings: Settings) -> LeaseTiming:
+    return LeaseTiming(
+        duration=settings.lease_duration_seconds,
+        renew_deadline=settings.renew_deadline_seconds,
+        retry_period=settings.retry_period_seconds,
+    )
+
+
+def _learn(statuses: StatusWriter, kind: Kind, how: Served) -> None:
+    if kind in (ROLLOUTS, ANALYSIS_RUNS):
+        statuses.learn(kind, has_subresource=how.has_status, members=how.status_members)
+
+
+def _add_later(queue: WorkQueue[Key], key: Key, seconds: float) -> None:
+    queue.add_rate_limited(key, at_least_seconds=seconds)
+
+
+def _probes(parts: Parts, telemetry: Telemetry) -> Probes:
+    def unhealthy() -> str | None:
+        down = parts.pump.down_seconds()
+        return f"nothing has been watched for {down:.0f} s" if down > WATCHES_DOWN_MAX_SECONDS else None
+
+    def unready() -> str | None:
+        return None if parts.census.is_complete else "the copy of the cluster is not complete yet"
+
+    return Probes(unhealthy=unhealthy, unready=unready, metrics=telemetry.render)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT asks for a clean end, the second does not ask."""
+
+    def asked() -> None:
+        if stop.is_set():
+            sys.exit(128 + signal.SIGTERM)
+        stop.set()
+
+    loop: Any = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)

@@ -1,0 +1,95 @@
+"""The command line: which command, with which arguments. Each command's module is loaded when it is asked for.
+
+What a command does lives where it is done: the controller in app.py, people's commands in ctl/, the embedded cluster in
+sandbox/, the demo in demo/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+AddArguments = Callable[[argparse.ArgumentParser], None]
+Run = Callable[[argparse.Namespace], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its name, one line about it, and the module that has its `add_arguments` and `run`."""
+
+    name: str
+    text: str
+    module: str
+
+
+COMMANDS = (
+    Command("controller", "run the controller against a cluster", ""),
+    Command("sandbox", "run an embedded Kubernetes cluster on this machine", "rollouts.sandbox.command"),
+    Command("lint", "check manifests and report every problem with file and line", "rollouts.ctl.lint"),
+    Command("demo", "watch a good canary reach 100 % and a bad one go back to stable", "rollouts.demo.command"),
+    Command("version", "print the version", ""),
+)
+
+USAGE_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names (default: the process's arguments); returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = next((command for command in COMMANDS if words[:1] == [command.name]), None)
+    if command is None:
+        return _overview(words)
+    parser = argparse.ArgumentParser(prog=f"rollouts {command.name}", description=f"{command.text.capitalize()}.")
+    if command.name == "version":
+        return _print_version()
+    if command.name == "controller":
+        return _controller(parser, words[1:])
+    module = importlib.import_module(command.module)
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse_args(words[1:]))
+    return code
+
+
+def _controller(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
+    from rollouts import settings
+
+    settings.add_arguments(parser)
+    parser.add_argument("--version", action="version", version=metadata.version("rollouts"))
+    args = parser.parse_args([*settings.flags_in(os.environ), *words])
+    try:
+        wanted = settings.from_arguments(args, os.environ)
+    except ValueError as error:
+        parser.error(str(error))
+    from rollouts.app import run_controller
+
+    return asyncio.run(run_controller(wanted))
+
+
+def _overview(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="rollouts",
+        description="Progressive delivery for Kubernetes: canaries that are proven before they are promoted.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n"
+        + "\n".join(f"  {command.name:<12}{command.text}" for command in COMMANDS)
+        + "\n\n`rollouts COMMAND --help` tells more about a command.",
+        usage="rollouts [--help] [--version] COMMAND ...",
+    )
+    parser.add_argument("--version", action="version", version=metadata.version("rollouts"))
+    if not words:
+        parser.print_help()
+        return 0
+    parser.parse_known_args(words)
+    print(f"rollouts: there is no command {words[0]!r}; see rollouts --help", file=sys.stderr)
+    return USAGE_ERROR
+
+
+def _print_version() -> int:
+    print(metadata.version("rollouts"))
+    return 0
