@@ -33,6 +33,10 @@ class Conflict(Exception):
     """A write decided on an object that has moved on."""
 
 
+class Unreachable(Exception):
+    """A write that the API server did not take."""
+
+
 class Crash(Exception):
     """The controller died before this write."""
 
@@ -170,13 +174,9 @@ class World:
         plan = decide(seen, now=self.now)
         self.requeue_at = plan.requeue_at
         self._version_seen = seen.rollout.meta.resource_version
-        try:
-            for action in plan.actions:
-                self._carry_out(action)
-            self._write_status(self.rollout, seen.rollout.raw.get("status", {}), plan.status.to_json())
-        except Conflict:
-            return
-        self.story += [(self.now, note) for note in plan.notes]
+        self._carry_out_all(plan.actions)
+        if self._write_status(self.rollout, seen.rollout.raw.get("status", {}), plan.status.to_json()):
+            self.story += [(self.now, note) for note in plan.notes]
 
     def _run_turn(self, name: str) -> None:
         raw = self.cache["runs"][name]
@@ -185,21 +185,24 @@ class World:
         seen = RunSeen(run=parsed.value, problems=parsed.problems, readings=readings, in_flight=frozenset())
         plan = decide_run(seen, now=self.now)
         self._version_seen = parsed.value.meta.resource_version
-        try:
-            for action in plan.actions:
-                self._carry_out(action)
-            if name in self.runs:
-                self._write_status(self.runs[name], raw.get("status", {}), codec.encode(plan.status))
-        except Conflict:
-            return
+        self._carry_out_all(plan.actions)
+        if name in self.runs and self._write_status(self.runs[name], raw.get("status", {}), codec.encode(plan.status)):
+            self.story += [(self.now, note) for note in plan.notes]
         self._run_requeues[name] = plan.requeue_at
-        self.story += [(self.now, note) for note in plan.notes]
 
     _version_seen = ""
 
     @property
     def _run_requeues(self) -> dict[str, datetime | None]:
         return self.__dict__.setdefault("_requeues", {})  # type: ignore[no-any-return]
+
+    def _carry_out_all(self, actions: Iterable[act.Action]) -> None:
+        """First to last; the first failure stops the rest."""
+        try:
+            for action in actions:
+                self._carry_out(action)
+        except (Conflict, Unreachable):
+            return
 
     def _carry_out(self, action: act.Action) -> None:
         match action:
@@ -303,14 +306,19 @@ class World:
             raw["metadata"]["generation"] += 1
         self._touch(raw)
 
-    def _write_status(self, raw: Json, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    def _write_status(self, raw: Json, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Whether the status now says so; False: the write was refused or lost."""
         if before == after:
-            return
-        if raw["metadata"]["resourceVersion"] != self._version_seen:
-            raise Conflict("status")
-        self._write("status")
+            return True
+        try:
+            if raw["metadata"]["resourceVersion"] != self._version_seen:
+                raise Conflict("status")
+            self._write("status")
+        except (Conflict, Unreachable):
+            return False
         raw["status"] = copy.deepcopy(dict(after))
         self._touch(raw)
+        return True
 
     # The ReplicaSet controller and the kubelets
 

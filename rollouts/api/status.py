@@ -131,7 +131,7 @@ class VerbRecord:
 
     verb: Annotated[str, Doc("promote, abort, retry, pause, resume or restart.", required=True)] = ""
     value: Annotated[str, Doc("The annotation's value: keyword, guard and reason.", required=True)] = ""
-    outcome: Annotated[str, Doc("Done or Refused.", required=True)] = ""
+    outcome: Annotated[str, Doc("Accepted, Done or Refused.", required=True)] = ""
     message: Annotated[str, Doc("What was done, or why it was refused.")] = ""
     requested_by: Annotated[str, Doc("Field manager that wrote the annotation.")] = ""
     requested_at: Annotated[datetime | None, Doc("When the annotation was written.")] = None

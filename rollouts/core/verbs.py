@@ -5,9 +5,10 @@ removed. A value that came by an apply would come again with the next apply, so 
 (`step@2`, `full@<pod hash>`): it acts only while the guard matches, and never twice, because `status.verbs` remembers
 it. Everything carried out or refused is recorded there, with who asked, when, and what came of it.
 
-A turn answers at most one verb, abort first. The record and the effect are one status write; a verb that changes the
-spec writes that first, in a form that is harmless to write twice. The annotation is removed in a later turn, when the
-record is seen to be stored: a crash at any point neither loses a verb nor repeats it.
+A turn answers at most one verb, abort first. The record and the effect on the status are one write. A verb that also
+changes the spec is recorded as Accepted first, and as Done when the spec is seen to be as it wants; a person's
+annotation is removed in a turn after that. Each of these writes may be lost or come twice without the verb being lost
+or repeated.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from rollouts.api.status import RolloutStatus, VerbRecord
 from rollouts.core import naming, pause
 from rollouts.core.actions import Action, PatchRollout
 from rollouts.core.observed import VerbOwner
-from rollouts.core.plan import WARNING, Change, Note
+from rollouts.core.plan import NORMAL, WARNING, Change, Note
 from rollouts.core.turn import Turn
 from rollouts.lib import timestamps
 
+ACCEPTED = "Accepted"
 DONE = "Done"
 REFUSED = "Refused"
 RECORDS_KEPT_MAX = 10  # object size; records of annotations that are still there are kept beyond it
@@ -34,11 +36,10 @@ NOBODY = VerbOwner(manager="unknown", at=None, is_applied=False)
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a verb does: the status it leads to, and a patch of the spec where it needs one."""
+    """What a verb does: the status it leads to. What it wants of the spec is in `_wish`."""
 
     said: str
     status: RolloutStatus
-    spec: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +67,20 @@ class Asked:
 
 
 def heed(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
-    """Answer the first verb that waits for an answer; take away annotations that have had theirs."""
+    """Answer the first verb that waits for an answer, or go on with one that was accepted."""
     for verb in EFFECTS:
         asked = _asked(turn, verb)
         if asked is None:
             continue
-        if _is_answered(asked, status):
-            if asked.owner.is_applied:
-                continue
+        record = _record_of(asked, status)
+        if record is None:
+            answer = _answer(turn, status, asked)
+            if answer is not None:
+                return _recorded(turn, status, asked, answer)
+        elif record.outcome == ACCEPTED:
+            return _carried_on(turn, status, asked, record)
+        elif not asked.owner.is_applied:
             return Change(status=status, actions=(_removed(turn, asked),), is_final=True)
-        answer = _answer(turn, status, asked)
-        if answer is not None:
-            return _recorded(turn, status, asked, answer)
     return Change(status=status)
 
 
@@ -92,12 +95,43 @@ def _asked(turn: Turn, verb: str) -> Asked | None:
     return Asked(verb=verb, value=value, keyword=keyword, guard=guard, reason=reason.strip(), owner=owner)
 
 
-def _is_answered(asked: Asked, status: RolloutStatus) -> bool:
+def _record_of(asked: Asked, status: RolloutStatus) -> VerbRecord | None:
     """A guarded value is answered once for ever; a value by hand once per time it was written."""
-    same = [record for record in status.verbs if (record.verb, record.value) == (asked.verb, asked.value)]
-    if asked.owner.is_applied:
-        return bool(same)
-    return any(record.requested_at == asked.owner.at for record in same)
+    for record in reversed(status.verbs):
+        is_same = (record.verb, record.value) == (asked.verb, asked.value)
+        if is_same and (asked.owner.is_applied or record.requested_at == asked.owner.at):
+            return record
+    return None
+
+
+def _carried_on(turn: Turn, status: RolloutStatus, asked: Asked, record: VerbRecord) -> Change[RolloutStatus]:
+    """Make the spec what an accepted verb wants, and note when it is."""
+    wish = _wish(asked.verb, record)
+    if _is_granted(turn, wish):
+        done = dataclasses.replace(record, outcome=DONE)
+        records = tuple(done if each == record else each for each in status.verbs)
+        return Change(status=dataclasses.replace(status, verbs=records), notes=(_note(asked, done),))
+    patch = PatchRollout(patch={"spec": wish}, seen_version=turn.rollout.meta.resource_version)
+    return Change(status=status, actions=(patch,), is_final=True)
+
+
+def _wish(verb: str, record: VerbRecord) -> dict[str, Any]:
+    """What a verb wants of the spec."""
+    match verb:
+        case "pause":
+            return {"paused": True}
+        case "resume" | "promote":
+            return {"paused": False}
+        case "restart":
+            at = record.requested_at or record.at
+            return {"restartAt": timestamps.render(at) if at else None}
+        case _:
+            return {}
+
+
+def _is_granted(turn: Turn, wish: Mapping[str, Any]) -> bool:
+    spec = turn.rollout.raw.get("spec", {})
+    return all((spec.get(field) or False) == (wanted or False) for field, wanted in wish.items())
 
 
 def _answer(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal | None:
@@ -129,32 +163,34 @@ def _guarded_example(turn: Turn, status: RolloutStatus, asked: Asked) -> str:
 
 
 def _recorded(turn: Turn, status: RolloutStatus, asked: Asked, answer: Effect | Refusal) -> Change[RolloutStatus]:
-    is_done = isinstance(answer, Effect)
-    message = answer.said if isinstance(answer, Effect) else answer.why
     record = VerbRecord(
         verb=asked.verb,
         value=asked.value,
-        outcome=DONE if is_done else REFUSED,
-        message=message,
+        outcome=REFUSED,
+        message=answer.said if isinstance(answer, Effect) else answer.why,
         requested_by=asked.owner.manager,
         requested_at=asked.owner.at,
-        at=turn.now,
+        at=timestamps.next_second(turn.now),
     )
-    kept = _kept(turn, status.verbs)
-    after = answer.status if isinstance(answer, Effect) else status
-    because = f" ({asked.reason})" if asked.reason else ""
-    note = Note(
-        reason=f"Verb{record.outcome}",
-        message=f"{asked.verb}: {message}; asked by {asked.owner.manager}{because}",
-        type="Normal" if is_done else WARNING,
-        key=f"{asked.verb}/{asked.value}/{timestamps.render(asked.owner.at) if asked.owner.at else ''}",
-    )
-    actions: tuple[Action, ...] = ()
-    if isinstance(answer, Effect) and answer.spec is not None:
-        patch = {"spec": dict(answer.spec)}
-        actions = (PatchRollout(patch=patch, seen_version=turn.rollout.meta.resource_version),)
+    after = status
+    if isinstance(answer, Effect):
+        is_granted = _is_granted(turn, _wish(asked.verb, record))
+        record = dataclasses.replace(record, outcome=DONE if is_granted else ACCEPTED)
+        after = answer.status
     return Change(
-        status=dataclasses.replace(after, verbs=(*kept, record)), actions=actions, notes=(note,), is_final=bool(actions)
+        status=dataclasses.replace(after, verbs=(*_kept(turn, status.verbs), record)),
+        notes=() if record.outcome == ACCEPTED else (_note(asked, record),),
+        is_final=record.outcome == ACCEPTED,
+    )
+
+
+def _note(asked: Asked, record: VerbRecord) -> Note:
+    because = f" ({asked.reason})" if asked.reason else ""
+    return Note(
+        reason=f"Verb{record.outcome}",
+        message=f"{asked.verb}: {record.message}; asked by {asked.owner.manager}{because}",
+        type=WARNING if record.outcome == REFUSED else NORMAL,
+        key=f"{asked.verb}/{asked.value}/{record.at}",
     )
 
 
@@ -192,45 +228,40 @@ def _retry(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
 
 
 def _resume(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
-    is_user_paused = turn.rollout.spec.paused
-    if not is_user_paused and not status.pause_conditions:
+    if not turn.rollout.spec.paused and not status.pause_conditions:
         return Refusal("nothing to resume: the rollout is not paused")
-    resumed = dataclasses.replace(status, pause_conditions=())
-    return Effect("resumed", resumed, {"paused": False} if is_user_paused else None)
+    return Effect("resumed", dataclasses.replace(status, pause_conditions=()))
 
 
 def _pause(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
     if turn.rollout.spec.paused:
         return Refusal("the rollout is paused already")
-    return Effect("paused", status, {"paused": True})
+    return Effect("paused", status)
 
 
 def _promote(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
     if _is_finished(turn, status):
         return Refusal("nothing to promote: the current version is stable")
-    unpaused = {"paused": False} if turn.rollout.spec.paused else None
     if asked.keyword == "full":
         promoted = dataclasses.replace(pause.cleared(status), promote_full=True, abort=False)
-        return Effect("promoting without the remaining steps", promoted, unpaused)
+        return Effect("promoting without the remaining steps", promoted)
     if status.abort:
         return Refusal("the update is aborted: retry it, or promote full")
-    return _next_step(turn, status, unpaused)
+    return _next_step(turn, status)
 
 
-def _next_step(turn: Turn, status: RolloutStatus, unpaused: Mapping[str, Any] | None) -> Effect | Refusal:
+def _next_step(turn: Turn, status: RolloutStatus) -> Effect | Refusal:
     index = status.current_step_index
     if index is None or index >= len(turn.steps):
         return Refusal("no step is left to promote; what remains is waiting for pods")
     canary = dataclasses.replace(status.canary, current_step_analysis_run_status=None)
     moved = dataclasses.replace(pause.cleared(status), current_step_index=index + 1, canary=canary)
-    return Effect(f"went on from step {index} to step {index + 1}", moved, unpaused)
+    return Effect(f"went on from step {index} to step {index + 1}", moved)
 
 
 def _restart(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
-    at = asked.owner.at or turn.now
-    return Effect(
-        f"restarting pods created before {timestamps.render(at)}", status, {"restartAt": timestamps.render(at)}
-    )
+    at = asked.owner.at or timestamps.next_second(turn.now)
+    return Effect(f"restarting pods created before {timestamps.render(at)}", status)
 
 
 EFFECTS: Mapping[str, Callable[[Turn, RolloutStatus, Asked], Effect | Refusal]] = {
