@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.schema import kind_defaults
+from rollouts.sandbox.schema.crd import validate_definition
 from rollouts.sandbox.schema.violations import Violation
 
 
@@ -18,3 +19,5 @@ def apply_defaults(resource: Resource, obj: Json, old: Json | None) -> None:
 
 def validate(resource: Resource, obj: Json, old: Json | None, found: list[Violation], *, subresource: str) -> None:
     """Append to `found` what is wrong with the object."""
+    if resource.kind == "CustomResourceDefinition":
+        validate_definition(obj, old, found)

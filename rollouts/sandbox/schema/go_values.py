@@ -20,7 +20,8 @@ _KEPT_TEXTS = frozenset(
 """Optional texts whose empty value means something somewhere; all others vanish when empty."""
 _FORGOTTEN_TEXTS = frozenset(
     {("PodSpec", "nodeName"), ("PodSpec", "hostname"), ("ObjectMeta", "namespace")}
-) | frozenset((struct, "type") for struct in ("ServiceSpec", "Secret", "Event", "DeploymentStrategy"))
+    | {(struct, "type") for struct in ("ServiceSpec", "Secret", "Event", "DeploymentStrategy")}
+)
 _KEPT_FIELDS = frozenset({("EndpointPort", "name"), ("EndpointPort", "protocol"), ("GRPCAction", "service")})
 _FORGOTTEN_NUMBERS = frozenset(
     "active availableReplicas count currentReplicas failed failureThreshold fullyLabeledReplicas generation "
@@ -70,9 +71,8 @@ def _micro_time(value: Any) -> str:
 
 def _moment(text: str, layout: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(
-            _FRACTION.sub(lambda match: f".{match[1][:6]:0<6}", text).replace("Z", "+00:00")
-        )
+        in_microseconds = _FRACTION.sub(lambda match: f".{match[1][:6]:0<6}", text)
+        moment = datetime.fromisoformat(in_microseconds.replace("Z", "+00:00"))
     except ValueError:
         raise ValueError(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"') from None
     if moment.tzinfo is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from rollouts.sandbox.schema.crd import fill_definition
 from rollouts.sandbox.schema.model import Json
 from rollouts.sandbox.schema.pod_defaults import fill_new_pod, fill_pod_spec, fill_requests, quality_of_service
 
@@ -176,6 +177,7 @@ ALWAYS: Mapping[tuple[str, str], Fill] = {
     ("", "Namespace"): _fill_namespace,
     ("", "Event"): _fill_event,
     ("", "PodTemplate"): _fill_template,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): fill_definition,
     ("apps", "ReplicaSet"): _fill_replica_set,
     ("apps", "Deployment"): _fill_deployment,
     ("batch", "Job"): _fill_job,
