@@ -111,8 +111,10 @@ class Metric:
     success_condition: Annotated[str | None, Doc("Expression over result that must hold.")] = None
     failure_condition: Annotated[str | None, Doc("Expression over result that must not hold.")] = None
     failure_limit: Annotated[int | str | None, Doc("Failed measurements that are tolerated; 0; -1 for any.")] = None
-    inconclusive_limit: Annotated[int | str | None, Doc("Inconclusive measurements that are tolerated; 0.")] = None
-    consecutive_error_limit: Annotated[int | str | None, Doc("Errors in a row that are tolerated; 4.")] = None
+    inconclusive_limit: Annotated[
+        int | str | None, Doc("Inconclusive measurements that are tolerated (default 0).")
+    ] = None
+    consecutive_error_limit: Annotated[int | str | None, Doc("Errors in a row that are tolerated (default 4).")] = None
     consecutive_success_limit: Annotated[int | str | None, Doc("Successes in a row that suffice; 0 for off.")] = None
     provider: Annotated[Mapping[str, Any], Doc("The backend to ask; exactly one.", required=True)] = field(
         default_factory=dict

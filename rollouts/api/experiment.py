@@ -52,10 +52,12 @@ class ExperimentSpec:
 
     templates: Annotated[tuple[ExperimentTemplate, ...], Doc("The versions to run side by side.")] = ()
     duration: Annotated[int | None, Seconds(), Doc("How long to run once all are available, as 10m.")] = None
-    progress_deadline_seconds: Annotated[int | None, Doc("Seconds a template may take to get ready; 600.")] = None
+    progress_deadline_seconds: Annotated[int | None, Doc("Seconds a template may take to get ready (default 600).")] = (
+        None
+    )
     terminate: Annotated[bool, Doc("Ends the experiment early.")] = False
     analyses: Annotated[tuple[ExperimentAnalysis, ...], Doc("Analyses to run over the experiment.")] = ()
-    scale_down_delay_seconds: Annotated[int | None, Doc("Seconds to keep pods after the end; 30.")] = None
+    scale_down_delay_seconds: Annotated[int | None, Doc("Seconds to keep pods after the end (default 30).")] = None
     dry_run: Annotated[tuple[DryRun, ...], Doc("Metrics that are measured but do not count.")] = ()
     measurement_retention: Annotated[tuple[MeasurementRetention, ...], Doc("How many measurements to keep.")] = ()
     analysis_run_metadata: Annotated[MetadataPatch | None, Doc("Labels and annotations for the runs.")] = None

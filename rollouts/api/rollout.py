@@ -45,7 +45,7 @@ class RolloutAnalysis:
 class BackgroundAnalysis(RolloutAnalysis):
     """An analysis that runs beside the steps, from `starting_step` (an index; the first when unset) to the end."""
 
-    starting_step: Annotated[int | None, Doc("Index of the step to start at; 0.")] = None
+    starting_step: Annotated[int | None, Doc("Index of the step to start at (default 0).")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class ExperimentStep:
     analyses: Annotated[tuple[ExperimentAnalysis, ...], Doc("Analyses to run over it.")] = ()
     dry_run: Annotated[tuple[DryRun, ...], Doc("Metrics that are measured but do not count.")] = ()
     analysis_run_metadata: Annotated[MetadataPatch | None, Doc("Labels and annotations for the runs.")] = None
-    scale_down_delay_seconds: Annotated[int | None, Doc("Seconds to keep pods after the end; 30.")] = None
+    scale_down_delay_seconds: Annotated[int | None, Doc("Seconds to keep pods after the end (default 30).")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ class SetMirrorRoute:
 
     name: Annotated[str, Doc("One of managedRoutes.", required=True)] = ""
     match: Annotated[tuple[RouteMatch, ...], Doc("Requests to copy; any may match.")] = ()
-    percentage: Annotated[int | None, Doc("Share of matching requests to copy; 100.")] = None
+    percentage: Annotated[int | None, Doc("Share of matching requests to copy (default 100).")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,22 +195,24 @@ class CanaryStrategy:
         Doc("What to do, in order; none means a rolling update."),
     ] = ()
     traffic_routing: Annotated[TrafficRouting | None, Doc("Splits traffic exactly, by a mesh or ingress.")] = None
-    max_surge: Annotated[IntOrPercent | None, Doc("Pods above spec.replicas during an update; 25%.")] = None
-    max_unavailable: Annotated[IntOrPercent | None, Doc("Pods below spec.replicas during an update; 25%.")] = None
+    max_surge: Annotated[IntOrPercent | None, Doc("Pods above spec.replicas during an update (default 25%).")] = None
+    max_unavailable: Annotated[IntOrPercent | None, Doc("Pods below spec.replicas during an update (default 25%).")] = (
+        None
+    )
     analysis: Annotated[BackgroundAnalysis | None, Doc("Analysis that runs beside the steps.")] = None
     scale_down_delay_seconds: Annotated[
-        int | None, Doc("Seconds to keep the old version after promotion; 30; needs trafficRouting.")
+        int | None, Doc("Seconds to keep the old version after promotion (default 30); needs trafficRouting.")
     ] = None
     scale_down_delay_revision_limit: Annotated[
         int | None, Doc("How many old versions may wait for their delay at once.")
     ] = None
     abort_scale_down_delay_seconds: Annotated[
-        int | None, Doc("Seconds to keep the canary after an abort; 30; 0 keeps it; needs trafficRouting.")
+        int | None, Doc("Seconds to keep the canary after an abort (default 30); 0 keeps it; needs trafficRouting.")
     ] = None
     dynamic_stable_scale: Annotated[bool, Doc("Shrinks the stable version as traffic leaves it.")] = False
     min_pods_per_replica_set: Annotated[int | None, Doc("Fewest pods of a version that has any.")] = None
     replica_progress_threshold: Annotated[
-        ReplicaProgressThreshold | None, Doc("How much of the canary must be available to go on; all of it.")
+        ReplicaProgressThreshold | None, Doc("How much of the canary must be available to go on (default all of it).")
     ] = None
     ping_pong: Annotated[
         PingPong | None, Doc("Two Services that take turns instead of the canary and stable ones.")
@@ -231,15 +233,19 @@ class BlueGreenStrategy:
     active_service: Annotated[str, Doc("Service that users reach.", required=True)] = ""
     preview_service: Annotated[str, Doc("Service that reaches the new version before the switch.")] = ""
     preview_replica_count: Annotated[int | None, Doc("Pods of the new version until it is resumed.")] = None
-    auto_promotion_enabled: Annotated[bool | None, Doc("Whether to switch without a person; true.")] = None
+    auto_promotion_enabled: Annotated[bool | None, Doc("Whether to switch without a person (default true).")] = None
     auto_promotion_seconds: Annotated[int | None, Doc("Seconds to wait before switching without a person.")] = None
-    max_unavailable: Annotated[IntOrPercent | None, Doc("Pods that a restart may take down at once; 25%.")] = None
-    scale_down_delay_seconds: Annotated[int | None, Doc("Seconds to keep the old version after the switch; 30.")] = None
+    max_unavailable: Annotated[IntOrPercent | None, Doc("Pods that a restart may take down at once (default 25%).")] = (
+        None
+    )
+    scale_down_delay_seconds: Annotated[
+        int | None, Doc("Seconds to keep the old version after the switch (default 30).")
+    ] = None
     scale_down_delay_revision_limit: Annotated[
         int | None, Doc("How many old versions may wait for their delay at once.")
     ] = None
     abort_scale_down_delay_seconds: Annotated[
-        int | None, Doc("Seconds to keep the new version after an abort; 30; 0 keeps it.")
+        int | None, Doc("Seconds to keep the new version after an abort (default 30); 0 keeps it.")
     ] = None
     pre_promotion_analysis: Annotated[RolloutAnalysis | None, Doc("Must succeed before the switch.")] = None
     post_promotion_analysis: Annotated[RolloutAnalysis | None, Doc("Must succeed after it, or it is undone.")] = None
@@ -274,25 +280,29 @@ class RollbackWindow:
 class AnalysisRunStrategy:
     """How many finished runs and experiments to keep."""
 
-    successful_run_history_limit: Annotated[int | None, Doc("Successful ones; 5.")] = None
-    unsuccessful_run_history_limit: Annotated[int | None, Doc("Failed, errored and inconclusive ones; 5.")] = None
+    successful_run_history_limit: Annotated[int | None, Doc("Successful ones (default 5).")] = None
+    unsuccessful_run_history_limit: Annotated[int | None, Doc("Failed, errored and inconclusive ones (default 5).")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutSpec:
     """What the user asks for. `strategy` is None when the manifest names none, or two; then it is invalid."""
 
-    replicas: Annotated[int | None, Doc("Desired number of pods; 1.")] = None
+    replicas: Annotated[int | None, Doc("Desired number of pods (default 1).")] = None
     selector: Annotated[Mapping[str, Any] | None, Doc("Labels that select the pods; immutable.")] = None
     template: Annotated[Mapping[str, Any] | None, Doc("The pods to run.")] = None
     workload_ref: Annotated[WorkloadRef | None, Doc("Takes the pod template from this workload.")] = None
-    min_ready_seconds: Annotated[int | None, Doc("Seconds a pod must be ready to count as available; 0.")] = None
+    min_ready_seconds: Annotated[int | None, Doc("Seconds a pod must be ready to count as available (default 0).")] = (
+        None
+    )
     rollback_window: Annotated[RollbackWindow | None, Doc("Rollbacks to recent revisions skip steps.")] = None
     strategy: Annotated[Strategy | None, Tagged(STRATEGY_KINDS), Doc("How to update: canary or blueGreen.")] = None
-    revision_history_limit: Annotated[int | None, Doc("Old versions to keep for rollbacks; 10.")] = None
+    revision_history_limit: Annotated[int | None, Doc("Old versions to keep for rollbacks (default 10).")] = None
     paused: Annotated[bool, Doc("Holds the rollout where it is.")] = False
     progress_deadline_seconds: Annotated[
-        int | None, Doc("Seconds without progress until the rollout counts as degraded; 600.")
+        int | None, Doc("Seconds without progress until the rollout counts as degraded (default 600).")
     ] = None
     progress_deadline_abort: Annotated[bool, Doc("Aborts the update when the deadline passes.")] = False
     restart_at: Annotated[datetime | None, Doc("Restarts pods created before this time.")] = None

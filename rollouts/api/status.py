@@ -97,7 +97,7 @@ class CanaryStatus:
     current_step_analysis_run_status: Annotated[AnalysisRunRef | None, Doc("Run of the current step.")] = None
     current_background_analysis_run_status: Annotated[AnalysisRunRef | None, Doc("Run beside the steps.")] = None
     current_experiment: Annotated[str, Doc("Experiment of the current step.")] = ""
-    stable_ping_pong: Annotated[str, Doc("Which Service is stable, ping or pong; pong when empty.")] = ""
+    stable_ping_pong: Annotated[str, Doc("Which Service is stable, ping or pong (default pong when empty).")] = ""
     step_plugin_statuses: Annotated[tuple[StepPluginStatus, ...], Doc("Per step plugin.")] = ()
 
 

@@ -30,6 +30,7 @@ PodSpec volumes:[Volume] initContainers:[Container] containers:[Container]! ephe
   dnsConfig:*DNSConfig readinessGates:[ReadinessGate] runtimeClassName:*s enableServiceLinks:*b preemptionPolicy:*s
   overhead:{q} topologySpreadConstraints:[Spread] setHostnameAsFQDN:*b os:*Named hostUsers:*b schedulingGates:[Named]
   resourceClaims:[PodResourceClaim] resources:*Resources hostnameOverride:*s
+  schedulingGroup:*SchedulingGroup evictionResponders:[EvictionResponder]
 Container name:s! image:s command:[s] args:[s] workingDir:s ports:[Port] envFrom:[EnvFrom] env:[Env]
   resources:Resources resizePolicy:[Resize] restartPolicy:*s restartPolicyRules:[RestartRule] volumeMounts:[Mount]
   volumeDevices:[Device] livenessProbe:*Probe readinessProbe:*Probe startupProbe:*Probe lifecycle:*Lifecycle
@@ -54,14 +55,15 @@ Resize resourceName:s! restartPolicy:s!
 RestartRule action:s exitCodes:*ExitCodes
 ExitCodes operator:s! values:[i]
 Mount name:s! readOnly:b recursiveReadOnly:*s mountPath:s! subPath:s mountPropagation:*s subPathExpr:s
+  bindMountOptions:[s]
 Device name:s! devicePath:s!
 Probe exec:*Exec httpGet:*HTTPGet tcpSocket:*TCPSocket grpc:*GRPC initialDelaySeconds:i timeoutSeconds:i
   periodSeconds:i successThreshold:i failureThreshold:i terminationGracePeriodSeconds:*i
 Exec command:[s]
-HTTPGet path:s port:x! host:s scheme:s httpHeaders:[Header]
+HTTPGet path:s port:x! host:s scheme:s httpHeaders:[Header] protocol:*s
 Header name:s! value:s!
 TCPSocket port:x! host:s
-GRPC port:i! service:*s!
+GRPC port:i! service:*s! mode:*s
 Lifecycle postStart:*Handler preStop:*Handler stopSignal:*s
 Handler exec:*Exec httpGet:*HTTPGet tcpSocket:*TCPSocket sleep:*Sleep
 Sleep seconds:i!
@@ -103,12 +105,12 @@ Volume name:s! hostPath:*HostPath emptyDir:*EmptyDir gcePersistentDisk:*GCEDisk 
   photonPersistentDisk:*Photon projected:*Projected portworxVolume:*Portworx scaleIO:*ScaleIO storageos:*StorageOS
   csi:*CSI ephemeral:*Ephemeral image:*Image
 HostPath path:s! type:*s
-EmptyDir medium:s sizeLimit:*q
+EmptyDir medium:s sizeLimit:*q mode:*i
 GCEDisk pdName:s! fsType:s partition:i readOnly:b
 AWSDisk volumeID:s! fsType:s partition:i readOnly:b
 GitRepo repository:s! revision:s directory:s
-SecretVolume secretName:s items:[KeyPath] defaultMode:*i optional:*b
-KeyPath key:s! path:s! mode:*i
+SecretVolume secretName:s items:[KeyPath] defaultMode:*i optional:*b defaultUser:*i
+KeyPath key:s! path:s! mode:*i user:*i
 NFS server:s! path:s! readOnly:b
 ISCSI targetPortal:s! iqn:s! lun:i! iscsiInterface:s fsType:s readOnly:b portals:[s] chapAuthDiscovery:b
   chapAuthSession:b secretRef:*LocalRef initiatorName:*s
@@ -119,23 +121,24 @@ Flex driver:s! fsType:s secretRef:*LocalRef readOnly:b options:{s}
 Cinder volumeID:s! fsType:s readOnly:b secretRef:*LocalRef
 CephFS monitors:[s]! path:s user:s secretFile:s secretRef:*LocalRef readOnly:b
 Flocker datasetName:s datasetUUID:s
-DownwardVolume items:[DownwardFile] defaultMode:*i
-DownwardFile path:s! fieldRef:*FieldRef resourceFieldRef:*ResourceFieldRef mode:*i
+DownwardVolume items:[DownwardFile] defaultMode:*i defaultUser:*i
+DownwardFile path:s! fieldRef:*FieldRef resourceFieldRef:*ResourceFieldRef mode:*i user:*i
 FC targetWWNs:[s] lun:*i fsType:s readOnly:b wwids:[s]
 AzureFile secretName:s! shareName:s! readOnly:b
-ConfigMapVolume name:s items:[KeyPath] defaultMode:*i optional:*b
+ConfigMapVolume name:s items:[KeyPath] defaultMode:*i optional:*b defaultUser:*i
 VSphere volumePath:s! fsType:s storagePolicyName:s storagePolicyID:s
 Quobyte registry:s! volume:s! readOnly:b user:s group:s tenant:s
 AzureDisk diskName:s! diskURI:s! cachingMode:*s fsType:*s readOnly:*b kind:*s
 Photon pdID:s! fsType:s
-Projected sources:[Projection]! defaultMode:*i
+Projected sources:[Projection]! defaultMode:*i defaultUser:*i
 Projection secret:*SomeKeys downwardAPI:*DownwardItems configMap:*SomeKeys serviceAccountToken:*TokenProjection
   clusterTrustBundle:*TrustBundle podCertificate:*PodCertificate
 SomeKeys name:s items:[KeyPath] optional:*b
 DownwardItems items:[DownwardFile]
-TokenProjection audience:s expirationSeconds:*i path:s!
-TrustBundle name:*s signerName:*s labelSelector:*LabelSelector optional:*b path:s!
+TokenProjection audience:s expirationSeconds:*i path:s! user:*i
+TrustBundle name:*s signerName:*s labelSelector:*LabelSelector optional:*b path:s! user:*i
 PodCertificate signerName:s keyType:s maxExpirationSeconds:*i credentialBundlePath:s keyPath:s certificateChainPath:s
+  userAnnotations:{s} user:*i
 Portworx volumeID:s! fsType:s readOnly:b
 ScaleIO gateway:s! system:s! secretRef:*LocalRef! sslEnabled:b protectionDomain:s storagePool:s storageMode:s
   volumeName:s fsType:s readOnly:b
