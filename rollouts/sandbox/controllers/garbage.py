@@ -7,6 +7,7 @@ only when the API server itself says so: not being in a cache proves nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ from rollouts.sandbox.kinds import CRDS, Json, Key, Kind, uid_of
 from rollouts.sandbox.workqueue import Controller
 
 RESCAN_SECONDS = 30.0
-UNKNOWN_KIND_RETRY_SECONDS = 30.0
+RESCAN_SOON_SECONDS = 0.5  # an owner's kind is unknown: it may have been installed a moment ago
+UNSEEN_OWNER_RECHECK_SECONDS = 30.0
+SYNC_SECONDS_MAX = 10.0  # a kind may vanish before it was listed
 _IGNORED = {"events"}  # they own nothing, come in numbers, and expire by themselves
 
 
@@ -41,6 +44,8 @@ class GarbageCollector:
         self._catalog = Catalog((), ())
         self._watched: dict[Kind, asyncio.Task[None] | None] = {}
         self._own: dict[Kind, Informer] = {}
+        self._unsettled: set[str] = set()
+        """Objects with an owner that no cache holds; looked at again when a kind was added."""
         self.controller: Controller[str] = Controller("garbage", self.reconcile, workers=workers)
         self.scanner: Controller[str] = Controller("kinds", self._scan, workers=1)
         informers.of(CRDS).on_change(lambda old, new: self.scanner.queue.add("kinds"))
@@ -48,8 +53,6 @@ class GarbageCollector:
     async def start(self) -> None:
         """Watch all kinds, then begin to collect: a graph that is half known would be full of missing owners."""
         await self._scan("kinds")
-        for informer in list(self._own.values()):
-            await informer.synced.wait()
         self.controller.start()
         self.scanner.start()
         self.scanner.queue.add("kinds")
@@ -66,13 +69,24 @@ class GarbageCollector:
     async def _scan(self, _: str) -> float:
         self._catalog = await Catalog.read(self._api)
         present = {kind for kind in self._catalog.deletable if kind.plural not in _IGNORED}
-        for kind in present - set(self._watched):
-            self._watch(kind)
+        added = [self._watch(kind) for kind in present - set(self._watched)]
         for kind in set(self._watched) - present:
             self._unwatch(kind)
+        if added:
+            await self._synced(added)
+            for uid in self._unsettled:
+                self.controller.queue.add(uid)
+            self._unsettled.clear()
         return RESCAN_SECONDS
 
-    def _watch(self, kind: Kind) -> None:
+    @staticmethod
+    async def _synced(informers: Sequence[Informer]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SYNC_SECONDS_MAX):
+                for informer in informers:
+                    await informer.synced.wait()
+
+    def _watch(self, kind: Kind) -> Informer:
         if kind in self._shared.kinds:
             self._watched[kind] = None
             informer = self._shared.of(kind)
@@ -80,6 +94,7 @@ class GarbageCollector:
             informer = self._own[kind] = Informer(kind, metadata_only=True)
             self._watched[kind] = asyncio.create_task(informer.run(self._api), name=f"metadata of {kind.plural}")
         informer.on_change(lambda old, new: self._changed(kind, old, new))
+        return informer
 
     def _unwatch(self, kind: Kind) -> None:
         task = self._watched[kind]
@@ -101,6 +116,7 @@ class GarbageCollector:
         """Do what the owners and dependents of one object ask for."""
         owned = self._graph.get(uid)
         if owned is None:
+            self._unsettled.discard(uid)
             return None
         if owned.leaves_orphans:
             await self._orphan(owned)
@@ -113,15 +129,23 @@ class GarbageCollector:
     async def _collect(self, owned: Owned) -> float | None:
         owners = await self._classify(owned)
         if owners is None:
-            return UNKNOWN_KIND_RETRY_SECONDS
+            self.scanner.queue.add_after("kinds", RESCAN_SOON_SECONDS)
+            return self._unsettle(owned)
         if owners.solid:
             if owners.dangling or owners.waiting:
                 await self._set_owners(owned, owners.solid)
-        elif owners.waiting and self._graph.dependents(owned.uid):
+            seen = all(self._graph.get(reference["uid"]) for reference in owners.solid)
+            return None if seen else self._unsettle(owned)
+        if owners.waiting and self._graph.dependents(owned.uid):
             await self._delete(owned, "Foreground")
         else:
             await self._delete(owned, "Background")
         return None
+
+    def _unsettle(self, owned: Owned) -> float:
+        """Remember that nobody will tell us when an owner of this object goes."""
+        self._unsettled.add(owned.uid)
+        return UNSEEN_OWNER_RECHECK_SECONDS
 
     async def _classify(self, owned: Owned) -> Owners | None:
         """Sort the owner references; None when a kind is unknown, so that nothing can be said."""

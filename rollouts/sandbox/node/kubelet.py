@@ -22,7 +22,7 @@ from rollouts.sandbox.loopback import AddressPool
 from rollouts.sandbox.node.course import Course, backoff, outcome, play, resumed
 from rollouts.sandbox.node.residents import Residents
 from rollouts.sandbox.node.script import Script, ScriptProblem, grace_seconds, pre_stop_seconds, script_of
-from rollouts.sandbox.node.statuses import pod_status
+from rollouts.sandbox.node.statuses import pod_status, same_status
 from rollouts.sandbox.workqueue import Controller
 
 UNLISTING_SECONDS_MAX = 1.0  # how long SIGTERM waits for the endpoint to be taken out
@@ -152,7 +152,7 @@ class Kubelet:
 
     async def _write_status(self, pod: Json, course: Course, *, now: datetime) -> None:
         status = pod_status(pod, course, node_address=self._settings.address, now=now)
-        if status == pod.get("status"):
+        if same_status(status, pod.get("status") or {}):
             return
         body = {**pod, "apiVersion": PODS.api_version, "kind": PODS.kind, "status": status}
         try:

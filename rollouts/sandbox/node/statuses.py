@@ -33,6 +33,17 @@ def pod_status(pod: Json, course: Course, *, node_address: str, now: datetime) -
     return status
 
 
+def same_status(one: Json, other: Json) -> bool:
+    """Whether two statuses say the same, though a server may write out null times."""
+    return _without_nulls(one) == _without_nulls(other)
+
+
+def _without_nulls(status: Json) -> Json:
+    conditions = status.get("conditions") or ()
+    told = [{name: value for name, value in one.items() if value is not None} for one in conditions]
+    return {**status, "conditions": told}
+
+
 def _conditions(pod: Json, phase: str, containers: list[Json], *, now: datetime) -> list[Json]:
     known = {condition["type"]: condition for condition in (pod.get("status") or {}).get("conditions") or ()}
     others = [condition for kind, condition in known.items() if kind not in OWN_CONDITIONS]
@@ -75,7 +86,7 @@ def gates_open(pod: Json, conditions: Mapping[str, Json]) -> tuple[str, str] | N
 def _condition(before: Json | None, kind: str, because: tuple[str, str] | None, *, now: datetime) -> Json:
     """True without a reason against it; False, or for a completed pod's Initialized True, with one."""
     holds = because is None or kind == "Initialized"
-    told = {"type": kind, "status": "True" if holds else "False", "lastProbeTime": None}
+    told = {"type": kind, "status": "True" if holds else "False"}
     if because and because[0]:
         told["reason"] = because[0]
     if because and because[1]:
