@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -86,11 +87,19 @@ class Listener:
         self.rotation = Rotation()
         self._server: asyncio.Server | None = None
         self._connecting: set[asyncio.Task[None]] = set()
+        self._clients: weakref.WeakSet[Relay] = weakref.WeakSet()
 
     @property
     def is_open(self) -> bool:
         """Whether it listens."""
         return self._server is not None
+
+    @property
+    def bound(self) -> Address:
+        """Where it really listens; it must be open."""
+        assert self._server is not None, "the listener is open"
+        host, port = self._server.sockets[0].getsockname()
+        return host, port
 
     async def open(self) -> None:
         """Begin to listen. Raises OSError."""
@@ -105,11 +114,14 @@ class Listener:
             self._server = None
 
     def abandon(self) -> None:
-        """Give up connections that have not reached an endpoint."""
+        """Break off all connections: the whole cluster ends."""
         for task in list(self._connecting):
             task.cancel()
+        for client in list(self._clients):
+            client.abort()
 
     def _accepted(self, client: Relay) -> None:
+        self._clients.add(client)
         task = asyncio.create_task(self._connect(client))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)

@@ -7,7 +7,11 @@ a client sees what it would have seen without a balancer in between.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
+
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Relay(asyncio.Protocol):
@@ -99,8 +103,9 @@ class Relay(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Break this side off."""
+        """Break this side off; the other end sees a reset, not an end."""
         if self._transport is not None:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             self._transport.abort()
 
 
