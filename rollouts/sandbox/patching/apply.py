@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollouts.sandbox import errors
+from rollouts.sandbox.patching import last_applied
 from rollouts.sandbox.patching.fields import EMPTY, FieldPath, FieldSet, path_text, with_named_parents
 from rollouts.sandbox.patching.managed import (
     UNOWNED,
@@ -48,10 +49,10 @@ def apply(live: Json | None, applied: Json, *, by: Writer, force: bool, schema: 
     changes = compare(base, merged, schema)
     changed: FieldSet = frozenset((changes.added | changes.modified) - UNOWNED)
     if not force:
-        _check_conflicts(managers, key, changed)
+        _check_conflicts(managers, key, changed - last_applied.claims(live, schema, by=by))
     after = taken_over(managers, key, changed, frozenset(changes.removed))
     after[key] = before if before is not None and before.fields == claiming.fields else claiming
-    return written(merged, after)
+    return written(last_applied.renewed(merged, stated, by=by), after)
 
 
 def _stated(applied: Json, subresource: str) -> Json:

@@ -1,0 +1,1 @@
+"""What kubectl does against the sandbox, proven with the real binaries."""
