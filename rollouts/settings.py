@@ -164,7 +164,7 @@ def from_arguments(args: argparse.Namespace, environ: Mapping[str, str]) -> Sett
 
 
 def flags_in(environ: Mapping[str, str]) -> list[str]:
-    """The environment as the flags it stands for (ROLLOUTS_INSTANCE_ID=a is --instance-id=a), to go before real ones."""
+    """The environment as flags, to go before real ones: ROLLOUTS_INSTANCE_ID=a is --instance-id=a."""
     named = {flag: f"ROLLOUTS_{flag.replace('-', '_').upper()}" for flag in FROM_ENVIRONMENT}
     return [f"--{flag}={environ[name]}" for flag, name in named.items() if name in environ]
 
