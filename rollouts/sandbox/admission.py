@@ -65,7 +65,7 @@ def admit(
     if found:
         name = (read.get("metadata") or {}).get("name", "")
         raise errors.invalid(resource, name, [violation.cause() for violation in found])
-    return Admitted(read, warnings)
+    return Admitted(read, (*warnings, *builtin.deprecation_warnings(resource)))
 
 
 def _validate_custom(obj: Json, old: Json | None, schema: Schema, found: list[Violation]) -> None:

@@ -12,7 +12,7 @@ import json
 from importlib import resources as package_data
 from typing import Any
 
-from rollouts.sandbox.schema.go_values import NORMALISED, forgets_zero
+from rollouts.sandbox.schema.go_values import NORMALISED, base64_text, forgets_zero
 from rollouts.sandbox.schema.model import ANYTHING, Json, Schema, compile_limits, merge_semantics
 
 VERSION = "v1.37.0"
@@ -120,6 +120,8 @@ class _Compiler:
             node.items = self._node(definition["items"])
         node.preserve_unknown = node.type in ("", "object") and not node.properties and node.additional is None
         node.limits = compile_limits({"format": definition.get("format")})
+        if definition.get("format") == "byte":
+            node.normalise = base64_text
         node.go_type = _go_type(node, definition.get("format") or "")
         merge_semantics(node, definition)
 

@@ -6,6 +6,8 @@ times in UTC. The schema data does not say which fields are pointers, so the lis
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -34,7 +36,9 @@ _FORGOTTEN_FLAGS = frozenset(
 )
 _KEPT_LISTS = frozenset({("EndpointSlice", "endpoints"), ("HorizontalPodAutoscalerStatus", "currentMetrics")})
 _UTC_SECONDS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+_MICRO_TIME = re.compile(r"\.\d{6}(Z|[+-]\d\d:\d\d)$")
 _UTC_MICROSECONDS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+_MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -66,7 +70,19 @@ def _micro_time(value: Any) -> str:
     """A time of fine grain as it is stored: UTC, six digits."""
     if _UTC_MICROSECONDS.match(value):
         return str(value)
-    return f"{_moment(value, '2006-01-02T15:04:05.000000Z07:00'):%Y-%m-%dT%H:%M:%S.%fZ}"
+    if not _MICRO_TIME.search(value):
+        raise ValueError(f'parsing time "{value}" as "{_MICRO_LAYOUT}": cannot parse "{value[19:]}" as ".000000"')
+    return f"{_moment(value, _MICRO_LAYOUT):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def base64_text(value: str) -> str:
+    """Bytes as they are stored. Raises ValueError for what is no base64."""
+    try:
+        base64.b64decode(value, validate=True)
+    except binascii.Error:
+        good = re.match(r"[A-Za-z0-9+/]*", value)
+        raise ValueError(f"illegal base64 data at input byte {good.end() if good else 0}") from None
+    return value
 
 
 def _moment(text: str, layout: str) -> datetime:

@@ -34,7 +34,7 @@ def _matching(text: str, pattern: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def label_problems(text: str) -> tuple[str, ...]:
-    """RFC 1123 label: the names of namespaces and containers."""
+    """RFC 1123 label: the names of Services, containers and volumes."""
     problems = [_max_length(LABEL_LENGTH_MAX)] if len(text) > LABEL_LENGTH_MAX else []
     if not _matching(text, LABEL):
         sentence = (
@@ -43,6 +43,11 @@ def label_problems(text: str) -> tuple[str, ...]:
         )
         problems.append(_regex_sentence(sentence, LABEL, "my-name", "123-abc"))
     return tuple(problems)
+
+
+def namespace_problems(text: str) -> tuple[str, ...]:
+    """The names of namespaces: labels, with a better word about dots."""
+    return ("must not contain dots",) if "." in text else label_problems(text)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -60,7 +65,7 @@ def subdomain_problems(text: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def service_label_problems(text: str) -> tuple[str, ...]:
-    """RFC 1035 label: the names of Services and of API versions."""
+    """RFC 1035 label: the names of API versions and resources."""
     problems = [_max_length(LABEL_LENGTH_MAX)] if len(text) > LABEL_LENGTH_MAX else []
     if not _matching(text, _SERVICE_LABEL):
         sentence = (

@@ -13,9 +13,10 @@ from rollouts.sandbox.schema.violations import Violation
 
 ANNOTATIONS_BYTES_MAX = 256 * 1024
 _BOTH_FINALIZERS = {"orphan", "foregroundDeletion"}
+_STANDARD_FINALIZERS = {"kubernetes", *_BOTH_FINALIZERS}
 _NAME_RULES: dict[str, Callable[[str], tuple[str, ...]]] = {
-    "Namespace": names.label_problems,
-    "Service": names.service_label_problems,
+    "Namespace": names.namespace_problems,
+    "Service": names.label_problems,
     "Role": names.path_segment_problems,
     "ClusterRole": names.path_segment_problems,
     "RoleBinding": names.path_segment_problems,
@@ -38,11 +39,11 @@ def validate_metadata(resource: Resource, obj: Json, old: Json | None, found: li
     if meta.get("ownerReferences"):
         _check_owners(meta["ownerReferences"], found)
     if meta.get("finalizers"):
-        _check_finalizers(meta["finalizers"], found)
+        _check_finalizers(meta["finalizers"], found, is_builtin=resource.custom is None)
 
 
 def _check_name(resource: Resource, meta: Json, found: list[Violation]) -> None:
-    rule = _NAME_RULES.get(resource.kind, names.subdomain_problems) if resource.custom is None else None
+    rule = _NAME_RULES.get(resource.kind) if resource.custom is None else None
     rule = rule or names.subdomain_problems
     name = meta.get("name", "")
     if not name:
@@ -102,11 +103,15 @@ def _check_owners(owners: list[Any], found: list[Violation]) -> None:
         found.append(say.invalid(where, owners, f"{detail} {controllers[0]} and {controllers[1]}"))
 
 
-def _check_finalizers(finalizers: list[str], found: list[Violation]) -> None:
+def _check_finalizers(finalizers: list[str], found: list[Violation], *, is_builtin: bool) -> None:
     where = "metadata.finalizers"
     for finalizer in finalizers:
         problems = names.qualified_name_problems(finalizer)
         found.extend(say.invalid(where, finalizer, problem) for problem in problems)
+    for index, finalizer in enumerate(finalizers if is_builtin else ()):
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            found.append(say.invalid(f"{where}[{index}]", finalizer, detail))
     if set(finalizers) >= _BOTH_FINALIZERS:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         found.append(say.invalid(where, finalizers, detail))

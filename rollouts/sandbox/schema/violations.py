@@ -30,8 +30,6 @@ class Violation:
 
 def shown(value: Any) -> str:
     """A bad value as it appears in a message: text quoted, everything else as compact JSON."""
-    if value is None:
-        return '"null"'
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
