@@ -8,6 +8,7 @@ only Secrets and placeholders in metrics are left open. Which run is due, and it
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ from rollouts.core.observed import Unreadable
 Known = Mapping[TemplateRef, AnalysisTemplate | Unreadable]
 """Templates by reference. A key that is missing: there is no such template."""
 
+_IN_A_METRIC = re.compile(r"metrics\[[0-9]+\]\.")
 _HASH_TO_COME = "dummy-value"
 """Stands for a version's hash where templates are checked before there is one."""
 
@@ -170,8 +172,22 @@ def _with_arguments(analysis: RolloutAnalysis, known: Known, rollout: Rollout, *
 
 def _specs(refs: Sequence[TemplateRef], known: Known) -> list[AnalysisTemplateSpec]:
     """Namespaced templates first, then cluster-wide ones; within each, in the order they were named."""
-    found = [known[ref] for ref in sorted(refs, key=lambda ref: ref.cluster_scope)]
-    return [template.spec for template in found if isinstance(template, AnalysisTemplate)]
+    specs = []
+    for ref in sorted(refs, key=lambda ref: ref.cluster_scope):
+        template = known[ref]
+        if isinstance(template, AnalysisTemplate):
+            _require_readable(ref, template)
+            specs.append(template.spec)
+    return specs
+
+
+def _require_readable(ref: TemplateRef, template: AnalysisTemplate) -> None:
+    """Raise for a part that was read as if it were absent; metrics are read again once their arguments are known."""
+    problems: codec.Problems = []
+    codec.decode(AnalysisTemplateSpec, template.raw.get("spec") or {}, problems)
+    for problem in problems:
+        if not _IN_A_METRIC.match(problem.path):
+            raise TemplateError(f"{_kind(ref)} {ref.template_name}: {problem.path} {problem.message}")
 
 
 def _merged(earlier: AnalysisArgument | None, later: AnalysisArgument) -> AnalysisArgument:

@@ -25,7 +25,7 @@ from rollouts.providers.http import Answer, Http, HttpError, Request
 from rollouts.providers.oauth2 import HTTP_OK, Client, Tokens
 
 TIMEOUT_SECONDS_DEFAULT = 30.0
-SAMPLES_MAX = 50_000
+SAMPLES_MAX = 20_000  # a condition can look through so many within its budget of steps
 ERROR_TEXT_MAX = 500  # characters
 UNAUTHORIZED = 401
 _POST_NOT_SERVED = (405, 501)
