@@ -36,6 +36,7 @@ _FORGOTTEN_FLAGS = frozenset(
 )
 _KEPT_LISTS = frozenset({("EndpointSlice", "endpoints"), ("HorizontalPodAutoscalerStatus", "currentMetrics")})
 _UTC_SECONDS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+_DATE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _MICRO_TIME = re.compile(r"\.\d{6}(Z|[+-]\d\d:\d\d)$")
 _UTC_MICROSECONDS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
 _MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
@@ -70,7 +71,7 @@ def _micro_time(value: Any) -> str:
     """A time of fine grain as it is stored: UTC, six digits."""
     if _UTC_MICROSECONDS.match(value):
         return str(value)
-    if not _MICRO_TIME.search(value):
+    if _DATE.match(value) and not _MICRO_TIME.search(value):
         raise ValueError(f'parsing time "{value}" as "{_MICRO_LAYOUT}": cannot parse "{value[19:]}" as ".000000"')
     return f"{_moment(value, _MICRO_LAYOUT):%Y-%m-%dT%H:%M:%S.%fZ}"
 

@@ -85,12 +85,12 @@ def path_segment_problems(text: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=8192)
-def qualified_name_problems(text: str) -> tuple[str, ...]:
-    """The keys of labels and annotations: an optional DNS prefix and a name."""
+def qualified_name_problems(text: str, noun: str = "a qualified name") -> tuple[str, ...]:
+    """The keys of labels and annotations: an optional DNS prefix and a name; `noun` is what a message calls them."""
     prefix, slash, name = text.rpartition("/")
     if "/" in prefix:
         sentence = (
-            "a qualified name must consist of alphanumeric characters, '-', '_' or '.', "
+            f"{noun} must consist of alphanumeric characters, '-', '_' or '.', "
             "and must start and end with an alphanumeric character"
         )
         text = _regex_sentence(sentence, _QUALIFIED, "MyName", "my.name", "123-abc")

@@ -74,7 +74,7 @@ def _check_unchanged(meta: Json, old: Json, found: list[Violation]) -> None:
 def check_labels(labels: dict[str, str], where: str, found: list[Violation]) -> None:
     """Keys and values of labels."""
     for key, value in labels.items():
-        problems = names.qualified_name_problems(key)
+        problems = names.qualified_name_problems(key, "a valid label key")
         found.extend(say.invalid(where, key, problem) for problem in problems)
         found.extend(say.invalid(where, value, problem) for problem in names.label_value_problems(value))
 

@@ -70,9 +70,8 @@ def _check_volumes(volumes: list[Json], where: str, found: list[Violation]) -> s
         place, name = f"{where}[{index}]", volume.get("name", "")
         if not name:
             found.append(say.required(f"{place}.name"))
-        found.extend(
-            say.invalid(f"{place}.name", name, problem) for problem in (names.label_problems(name) if name else ())
-        )
+        problems = names.label_problems(name) if name else ()
+        found.extend(say.invalid(f"{place}.name", name, problem) for problem in problems)
         if name in seen:
             found.append(say.duplicate(f"{place}.name", name))
         seen.add(name)
@@ -84,10 +83,8 @@ def _check_source(volume: Json, where: str, found: list[Violation]) -> None:
     kinds = [kind for kind in volume if kind != "name"]
     if not kinds:
         found.append(say.required(where, "must specify a volume type"))
-    found.extend(
-        say.forbidden(f"{where}.{kind}", "may not specify more than 1 volume type")
-        for kind in sorted(kinds, reverse=True)[1:]
-    )
+    surplus = sorted(kinds, reverse=True)[1:]
+    found.extend(say.forbidden(f"{where}.{kind}", "may not specify more than 1 volume type") for kind in surplus)
     needed = {"configMap": "name", "secret": "secretName", "hostPath": "path", "persistentVolumeClaim": "claimName"}
     for kind, name in needed.items():
         if kind in volume and len(kinds) == 1 and not volume[kind].get(name):
