@@ -149,7 +149,7 @@ class Discovery:
         entries = [entry for resource in resources for entry in (_api_resource(resource), *_api_subresources(resource))]
         return {
             "kind": "APIResourceList",
-            "apiVersion": "v1",
+            **({"apiVersion": "v1"} if group else {}),
             "groupVersion": resources[0].group_version,
             "resources": sorted(entries, key=lambda entry: str(entry["name"])),
         }

@@ -16,6 +16,7 @@ from typing import Any
 Json = dict[str, Any]
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+NAMESPACE_VERBS = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 REVIEW_VERBS = ("create",)
 _VERSION_PATTERN = re.compile(r"^v(\d+)(?:(alpha|beta)(\d+))?$")
 _STABILITY = {None: 2, "beta": 1, "alpha": 0}
@@ -131,7 +132,13 @@ BUILTIN: tuple[Resource, ...] = (
     _builtin("v1", "Endpoints", "endpoints", short_names=("ep",)),
     _builtin("v1", "Event", "events", short_names=("ev",)),
     _builtin(
-        "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",), subresources=("finalize", "status")
+        "v1",
+        "Namespace",
+        "namespaces",
+        namespaced=False,
+        short_names=("ns",),
+        verbs=NAMESPACE_VERBS,
+        subresources=("finalize", "status"),
     ),
     _builtin("v1", "Node", "nodes", namespaced=False, short_names=("no",), subresources=("status",)),
     _builtin(

@@ -21,7 +21,7 @@ def cells(pod: Json, now: datetime) -> list[Any]:
     """The cells of a Pod, wide ones included."""
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
     statuses = status.get("containerStatuses") or []
-    sidecars = {each["name"] for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"}
+    sidecars = _sidecars(pod)
     side_statuses = [each for each in status.get("initContainerStatuses") or [] if each["name"] in sidecars]
     ready = sum(1 for each in statuses if each.get("ready") and _state(each, "running") is not None)
     ready += sum(1 for each in side_statuses if each.get("started") and each.get("ready"))
@@ -30,7 +30,7 @@ def cells(pod: Json, now: datetime) -> list[Any]:
         pod["metadata"]["name"],
         f"{ready}/{len(spec.get('containers') or []) + len(sidecars)}",
         summary(pod),
-        _restarts([*statuses, *side_statuses], now),
+        _restarts(_started(pod) or [*statuses, *side_statuses], now),
         ages.since(pod["metadata"].get("creationTimestamp"), now),
         addresses[0].get("ip") or NONE,
         spec.get("nodeName") or NONE,
@@ -102,18 +102,40 @@ def _ending(terminated: Json) -> str:
 
 def _initializing(pod: Json) -> str | None:
     """How far the init containers came, or None when they are done."""
-    specs = {each["name"]: each for each in (pod.get("spec") or {}).get("initContainers") or []}
+    specs = (pod.get("spec") or {}).get("initContainers") or []
     for index, status in enumerate((pod.get("status") or {}).get("initContainerStatuses") or []):
-        ended, waiting = _state(status, "terminated"), _state(status, "waiting")
-        is_sidecar = specs.get(status["name"], {}).get("restartPolicy") == "Always"
-        if (ended is not None and ended.get("exitCode") == 0) or (is_sidecar and status.get("started")):
+        if not _blocks(status, pod):
             continue
+        ended, waiting = _state(status, "terminated"), _state(status, "waiting")
         if ended is not None:
             return f"Init:{_ending(ended)}"
         if waiting and waiting.get("reason") not in (None, "", "PodInitializing"):
             return f"Init:{waiting['reason']}"
         return f"Init:{index}/{len(specs)}"
     return None
+
+
+def _blocks(status: Json, pod: Json) -> bool:
+    """Whether this init container keeps the next one from starting."""
+    ended = _state(status, "terminated")
+    if ended is not None and ended.get("exitCode") == 0:
+        return False
+    return not (status.get("started") and status["name"] in _sidecars(pod))
+
+
+def _sidecars(pod: Json) -> set[str]:
+    containers = (pod.get("spec") or {}).get("initContainers") or []
+    return {each["name"] for each in containers if each.get("restartPolicy") == "Always"}
+
+
+def _started(pod: Json) -> list[Json]:
+    """The init containers that ran or run, while they are not done: only their restarts count then."""
+    conditions = {each["type"]: each["status"] for each in (pod.get("status") or {}).get("conditions") or []}
+    if _initializing(pod) is None or conditions.get("Initialized") == "True":
+        return []
+    statuses: list[Json] = pod["status"]["initContainerStatuses"]
+    blocking = next(index for index, each in enumerate(statuses) if _blocks(each, pod))
+    return statuses[: blocking + 1]
 
 
 def _restarts(statuses: Iterable[Json], now: datetime) -> str:
