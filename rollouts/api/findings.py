@@ -6,6 +6,7 @@ text of the InvalidSpec condition shows; it leaves out the `canary` or `blueGree
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     NOT_FOUND = "Not found"
     INTERNAL = "Internal error"
     MALFORMED = "Malformed value"
+    UNKNOWN = "Unknown field"
 
 
 _KINDS_WITH_VALUE = frozenset({Kind.INVALID, Kind.DUPLICATE, Kind.UNSUPPORTED, Kind.NOT_FOUND})
@@ -100,6 +102,12 @@ class Place:
     def internal(self, message: str) -> Finding:
         """The value here contradicts another one."""
         return self._finding(Kind.INTERNAL, message)
+
+    def unknown(self, known: Iterable[str]) -> Finding:
+        """There is no such field; the nearest of those there are is suggested."""
+        name = self.path.rpartition(".")[2]
+        near = difflib.get_close_matches(name, list(known), n=1)
+        return self._finding(Kind.UNKNOWN, f'did you mean "{near[0]}"?' if near else "")
 
     def _finding(self, kind: Kind, message: str, value: Any = None) -> Finding:
         return Finding(path=self.path, field=self.field, kind=kind, message=message, value=value)

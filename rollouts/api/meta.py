@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
+
+from rollouts.api.fields import Doc
 
 GROUP = "argoproj.io"
 VERSION = "v1alpha1"
@@ -54,5 +57,5 @@ class ObjectMeta:
 class MetadataPatch:
     """Labels and annotations to put on objects the controller makes."""
 
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Annotated[Mapping[str, str], Doc("Labels to add.")] = field(default_factory=dict)
+    annotations: Annotated[Mapping[str, str], Doc("Annotations to add.")] = field(default_factory=dict)

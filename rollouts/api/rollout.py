@@ -59,7 +59,7 @@ class SetWeight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Wait `duration` seconds, or for a person when None. A duration that cannot be read is -1."""
+    """Wait for a time, or for a person. `duration` is in seconds; None means a person, -1 one that cannot be read."""
 
     duration: Annotated[
         int | None,
@@ -90,7 +90,7 @@ class StepExperimentTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentStep:
-    """Run an Experiment and wait for its verdict; `duration` in seconds."""
+    """Run an Experiment and wait for its verdict. `duration` is in seconds."""
 
     templates: Annotated[tuple[StepExperimentTemplate, ...], Doc("The versions to run.", required=True)] = ()
     duration: Annotated[int | None, Seconds(), Doc("How long to run, as 10m.")] = None
@@ -102,7 +102,7 @@ class ExperimentStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetCanaryScale:
-    """Size the canary apart from its traffic, from this step on. The first member set counts, bottom to top."""
+    """Size the canary apart from its traffic, from this step on. Of several members the last one counts."""
 
     weight: Annotated[int | None, Doc("Share of spec.replicas, in percent.")] = None
     replicas: Annotated[int | None, Doc("Number of pods.")] = None

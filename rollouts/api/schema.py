@@ -188,8 +188,8 @@ def _tagged(mark: Tagged) -> Schema:
 
 
 def _summary(cls: type) -> str:
-    """The first line of a class's docstring."""
-    return (cls.__doc__ or "").strip().partition("\n")[0]
+    """The first sentence of a class's docstring."""
+    return (cls.__doc__ or "").strip().partition(".")[0].replace("\n   ", "") + "."
 
 
 _SCALARS: Mapping[Any, Callable[[], Schema]] = {

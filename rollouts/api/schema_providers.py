@@ -191,7 +191,14 @@ def _kayenta() -> Schema:
         }
         return obj(description, members, required=["region", "scope", "step"])
 
-    names = ("address", "application", "canaryConfigName", "configurationAccountName", "metricsAccountName")
+    names = {
+        "address": "URL of the server.",
+        "application": "Application.",
+        "canaryConfigName": "Name of the canary configuration.",
+        "configurationAccountName": "Account that holds the configuration.",
+        "metricsAccountName": "Account that holds the metrics.",
+        "storageAccountName": "Account that holds the results.",
+    }
     threshold = obj(
         "Scores to reach.",
         {"pass": number("Success from here.", bits=64), "marginal": number("Inconclusive from here.", bits=64)},
@@ -209,9 +216,9 @@ def _kayenta() -> Schema:
         ),
         "What to compare.",
     )
-    members: dict[str, Schema] = {name: text() for name in (*names, "storageAccountName")}
+    members: dict[str, Schema] = {name: text(words) for name, words in names.items()}
     return obj(
         "Spinnaker's Kayenta.",
         {**members, "threshold": threshold, "scopes": scopes, "lookback": flag("Whether to compare the whole time.")},
-        required=[*names, "storageAccountName", "threshold", "scopes"],
+        required=[*names, "threshold", "scopes"],
     )
