@@ -130,7 +130,7 @@ def _sidecars(pod: Json) -> set[str]:
 
 def _started(pod: Json) -> list[Json]:
     """The init containers that ran or run, while they are not done: only their restarts count then."""
-    conditions = {each["type"]: each["status"] for each in (pod.get("status") or {}).get("conditions") or []}
+    conditions = {each["type"]: each.get("status") for each in (pod.get("status") or {}).get("conditions") or []}
     if _initializing(pod) is None or conditions.get("Initialized") == "True":
         return []
     statuses: list[Json] = pod["status"]["initContainerStatuses"]
