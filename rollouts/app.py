@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from rollouts.core import expression
 from rollouts.core.decide import decide, wants_pods
 from rollouts.core.measured import decide_run
 from rollouts.kube.applier import Applier
@@ -24,9 +25,10 @@ from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, ROLLOUTS, SECRETS, WATCHED,
 from rollouts.kube.lease import Claim, Elector, LeaseTiming
 from rollouts.kube.status_writer import StatusWriter
 from rollouts.ports import MetricProvider
+from rollouts.providers.prometheus import Prometheus
 from rollouts.runtime.cache import Cache, Json
 from rollouts.runtime.census import Census
-from rollouts.runtime.clock import utc_now
+from rollouts.runtime.clock import running_seconds, utc_now
 from rollouts.runtime.execute import Executor
 from rollouts.runtime.health import WATCHES_DOWN_MAX_SECONDS, HealthServer, Probes
 from rollouts.runtime.intake import Intake
@@ -51,7 +53,13 @@ def version() -> str:
 
 def providers(settings: Settings) -> Mapping[str, MetricProvider]:
     """The metric backends this controller can ask, by their name in a metric."""
-    return {}
+    prometheus = Prometheus(
+        moment=expression.moment,
+        clock=running_seconds,
+        default_address=settings.prometheus_address,
+        ca_bundle=settings.ca_bundle or None,
+    )
+    return {"prometheus": prometheus}
 
 
 async def run_controller(settings: Settings) -> int:

@@ -92,6 +92,9 @@ class Settings:
     retry_period_seconds: float
     identity: str
     prometheus_address: str
+    """Serves metrics that name no address."""
+    ca_bundle: str
+    """File of certificates that metric backends are trusted by; empty: the built-in ones."""
     ignored_flags: tuple[str, ...]
 
 
@@ -159,6 +162,7 @@ def from_arguments(args: argparse.Namespace, environ: Mapping[str, str]) -> Sett
         retry_period_seconds=given["leader_election_retry_period"],
         identity=f"{socket.gethostname()}_{uuid.uuid4()}",
         prometheus_address=environ.get("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS", ""),
+        ca_bundle=environ.get("REQUESTS_CA_BUNDLE", "") or environ.get("SSL_CERT_FILE", ""),
         ignored_flags=tuple(name for name in WITHOUT_MEANING if given.get(f"ignored {name}") is not None),
     )
 

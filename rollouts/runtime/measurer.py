@@ -27,7 +27,7 @@ from rollouts.runtime.readings import Readings
 
 log = structlog.get_logger()
 
-DEADLINE_SECONDS = 30.0  # for one call of a provider; its own timeout is usually shorter
+DEADLINE_SECONDS = 60.0  # for one call of a provider; its own timeout is usually shorter
 GRACE_SECONDS = 2.0  # for a provider to notice its deadline itself
 TURN_WAIT_SECONDS = 60.0  # for a thread, when a backend is asked more than it can answer
 
