@@ -23,15 +23,24 @@ _SOURCE_REF = "#/$defs/"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 OBJECT_META, LIST_META = f"{_META}ObjectMeta", f"{_META}ListMeta"
 STATUS, DELETE_OPTIONS, PATCH = f"{_META}Status", f"{_META}DeleteOptions", f"{_META}Patch"
+_EXAMPLE = "io.k8s.api.core.v1.ConfigMap"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _NESTED_MAPS = ("properties",)
 _NESTED_LISTS = ("allOf", "anyOf", "oneOf")
 _NESTED = ("items", "additionalProperties", "not")
 _NOT_IN_V2 = frozenset(
-    {"nullable", "oneOf", "anyOf", "not", "x-kubernetes-validations", "x-kubernetes-preserve-unknown-fields",
-     "x-kubernetes-embedded-resource", "x-kubernetes-int-or-string"}
-)  # fmt: skip
+    {
+        "anyOf",
+        "default",
+        "not",
+        "nullable",
+        "oneOf",
+        "x-kubernetes-embedded-resource",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-validations",
+    }
+)
 _LOOSE = ("nullable", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string")
 
 
@@ -78,19 +87,28 @@ def custom(resource: Resource, dialect: Dialect) -> dict[str, Json]:
         "description": f"{resource.list_kind} is a list of {resource.kind}",
         "type": "object",
         "required": ["items"],
-        "properties": {**_type_meta(), "metadata": reference(LIST_META, dialect), "items": items},
+        "properties": {
+            **_type_meta(),
+            "metadata": _described(reference(LIST_META, dialect), _metadata_text(f"{_EXAMPLE}List"), dialect),
+            "items": items,
+        },
         GVK: [gvk(resource.group, resource.version, resource.list_kind)],
     }
     return {name_of(resource): schema, kind_name(resource.group, resource.version, resource.list_kind): listed}
 
 
 def _custom_root(declared: Json, dialect: Dialect) -> Json:
-    metadata = _described(reference(OBJECT_META, dialect), "Standard object's metadata.", dialect)
+    metadata = _described(reference(OBJECT_META, dialect), _metadata_text(_EXAMPLE), dialect)
     if dialect == "v2" and declared.get("x-kubernetes-preserve-unknown-fields"):
         return {key: value for key, value in declared.items() if key == "description"} | {"type": "object"}
     converted = convert(declared, dialect) if dialect == "v3" else loosen(convert(declared, dialect))
     own = {key: value for key, value in (converted.get("properties") or {}).items() if key != "metadata"}
     return {**converted, "type": "object", "properties": {**_type_meta(), "metadata": metadata} | own}
+
+
+def _metadata_text(name: str) -> str:
+    """What is said of metadata everywhere."""
+    return str(builtin.definitions()[name]["properties"]["metadata"]["description"])
 
 
 def _type_meta() -> Json:
