@@ -1,18 +1,17 @@
-"""One sandbox, from start to end: an async context manager for tests, and `up` for people.
+"""One sandbox, from start to end, as an async context manager.
 
     async with Sandbox() as sandbox:
         client = connect(sandbox.url)
 
-The API server runs in the caller's event loop. What else lives in it (controllers, node, balancer) is started by
-`workloads` and talks to the server over HTTP like anyone else.
+The API server runs in the caller's event loop. What else lives in a cluster (controllers, node, balancer) is started
+on request and talks to the server over HTTP like anyone else. The command for people is in `command`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,17 +20,21 @@ from typing import Any, Self
 import yaml
 from aiohttp import web
 
+from rollouts.sandbox import rbac
 from rollouts.sandbox.access import ADMIN, Access
-from rollouts.sandbox.addresses import SERVICE_RANGE, Addresses
+from rollouts.sandbox.addresses import Addresses
 from rollouts.sandbox.backend import Backend
 from rollouts.sandbox.calls import Call
+from rollouts.sandbox.client import Connection
 from rollouts.sandbox.clock import Clock, wall_clock
 from rollouts.sandbox.faults import Faults
+from rollouts.sandbox.loopback import claim
 from rollouts.sandbox.rbac import Identity
 from rollouts.sandbox.resources import Json, Registry
 from rollouts.sandbox.routing import Target
 from rollouts.sandbox.server import Server
 from rollouts.sandbox.store import CHANGES_KEPT_MAX, Store, encode
+from rollouts.sandbox.workloads import Workloads
 from rollouts.sandbox.writing import Writer
 
 HOST = "127.0.0.1"
@@ -43,7 +46,9 @@ class Sandbox:
     """An embedded Kubernetes API on loopback.
 
     `port` 0 takes a free one. With `rbac` on, requests are judged by the Roles and bindings in the cluster. `tokens`
-    are bearer tokens known from the start; the kubeconfig carries an administrator's.
+    are bearer tokens known from the start; the kubeconfig carries an administrator's. With `workloads` on, controllers,
+    a node and a balancer make it a small cluster that runs programs, in a part of the loopback network of its own;
+    `logs` is the folder for the programs' output. Entering raises OSError when an address cannot be had.
     """
 
     def __init__(
@@ -52,7 +57,8 @@ class Sandbox:
         port: int = 0,
         rbac: bool = False,
         tokens: Mapping[str, Identity] | None = None,
-        service_range: str = SERVICE_RANGE,
+        workloads: bool = False,
+        logs: Path | None = None,
         changes_kept_max: int = CHANGES_KEPT_MAX,
         clock: Clock = wall_clock,
     ) -> None:
@@ -65,12 +71,13 @@ class Sandbox:
         """An administrator's bearer token."""
         self._clock = clock
         self._port = port
-        self._backend = Backend(
-            store=self.store, registry=self.registry, addresses=Addresses(service_range), clock=self._now
-        )
+        self._backend = Backend(store=self.store, registry=self.registry, addresses=Addresses(), clock=self._now)
         self._server = Server(self._backend, access=self.access, faults=self.faults)
         self._runner: web.ServerRunner | None = None
-        self._make_namespaces()
+        self._wants_workloads = workloads
+        self._logs = logs
+        self._running = AsyncExitStack()
+        self._make_first_objects()
 
     @property
     def url(self) -> str:
@@ -84,7 +91,31 @@ class Sandbox:
         return self._server.requests
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen, and begin to work."""
+        self._server.open()
+        await self._listen()
+        self._running.push_async_callback(self._close)
+        if self._wants_workloads:
+            try:
+                await self._start_workloads()
+            except BaseException:
+                await self._running.aclose()
+                raise
+
+    async def stop(self) -> None:
+        """End workloads and watches, and close every connection. Objects stay: `start` serves them again."""
+        await self._running.aclose()
+
+    async def _start_workloads(self) -> None:
+        block = claim()
+        self._running.callback(block.close)
+        self._backend.addresses = Addresses(str(block.services))
+        connection = Connection(url=self.url, token=self.token)
+        await self._running.enter_async_context(
+            Workloads(connection, pod_range=block.pods, logs=self._logs, clock=self._now)
+        )
+
+    async def _listen(self) -> None:
         handler = web.Server(self._server.handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(handler, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
@@ -92,8 +123,7 @@ class Sandbox:
         await site.start()
         self._port = self._runner.addresses[0][1]
 
-    async def stop(self) -> None:
-        """End watches and close every connection. Objects stay: `start` serves them again, at the same port."""
+    async def _close(self) -> None:
         self._server.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -113,6 +143,24 @@ class Sandbox:
         path.chmod(0o600)
         return path
 
+    def install(self, files: Iterable[Path]) -> None:
+        """Create every object of these YAML files; CustomResourceDefinitions are served at once."""
+        for file in files:
+            for document in yaml.safe_load_all(file.read_text()):
+                if document:
+                    self.create(document)
+
+    def create(self, obj: Json) -> Json:
+        """Create an object without a request. Raises ApiError as a request would, LookupError for an unknown kind."""
+        group, _, version = str(obj["apiVersion"]).rpartition("/")
+        resource = self.registry.find_kind(group, version, obj["kind"])
+        if resource is None:
+            raise LookupError(f"the cluster serves no {obj['kind']} of {obj['apiVersion']}")
+        namespace = obj["metadata"].get("namespace", "default") if resource.namespaced else None
+        target = Target(resource=resource, verb="create", namespace=namespace, name="", subresource="")
+        call = Call(target=target, query={}, body=encode(obj), user_agent="sandbox")
+        return Writer(self._backend).create(call).record.object
+
     def compact(self) -> None:
         """Forget the history: whoever continues from an older resourceVersion is told 410."""
         self.store.compact()
@@ -120,14 +168,21 @@ class Sandbox:
     def _now(self) -> datetime:
         return self._clock() + self.faults.clock_offset
 
-    def _make_namespaces(self) -> None:
-        resource = self.registry.find("", "v1", "namespaces")
-        assert resource is not None
-        writer = Writer(self._backend)
+    def _make_first_objects(self) -> None:
+        """What a cluster holds from the start."""
         for name in NAMESPACES_AT_START:
-            target = Target(resource=resource, verb="create", namespace=None, name="", subresource="")
-            body = encode({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
-            writer.create(Call(target=target, query={}, body=body, user_agent="kube-apiserver/sandbox"))
+            self._make({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
+        for obj in rbac.bootstrap() if self.access.rbac_enabled else ():
+            self._make(obj)
+
+    def _make(self, obj: Json) -> None:
+        group, _, version = obj["apiVersion"].rpartition("/")
+        resource = self.registry.find_kind(group, version, obj["kind"])
+        assert resource is not None
+        target = Target(resource=resource, verb="create", namespace=None, name="", subresource="")
+        Writer(self._backend).create(
+            Call(target=target, query={}, body=encode(obj), user_agent="kube-apiserver/sandbox")
+        )
 
 
 def kubeconfig(url: str, token: str) -> Json:
@@ -144,16 +199,3 @@ def kubeconfig(url: str, token: str) -> Json:
         "contexts": named("context", {"cluster": "sandbox", "user": "sandbox", "namespace": "default"}),
         "current-context": "sandbox",
     }
-
-
-async def until_signal() -> None:
-    """Wait for SIGINT or SIGTERM."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    try:
-        await stopping.wait()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
