@@ -67,15 +67,12 @@ class Addresses:
     def complete(self, resource: Resource, service: Json, old: Json | None) -> Claims:
         """Complete a Service in place with addresses and node ports, and hold them; what is new is returned.
 
-        What the old Service had and the new one does not mention is carried over. Raises Invalid, holding nothing new,
-        when the Service asks for something that another one has.
+        Raises Invalid, holding nothing new, when the Service asks for something that another one has.
         """
         before = self.claims(old) if old else Claims()
         spec = service["spec"]
         if spec.get("type") == "ExternalName":
             return Claims()
-        if old:
-            _carry_over(old["spec"], spec)
         asked = self.claims(service) - before
         self._hold(resource, service, asked)
         self._fill(spec)
@@ -120,15 +117,21 @@ class Addresses:
         if not spec.get("clusterIP"):
             spec["clusterIP"] = str(self._network.network_address + 1 + self._hosts.take())
         spec["clusterIPs"] = [spec["clusterIP"]]
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
         if spec.get("type") in ("NodePort", "LoadBalancer"):
             for port in spec.get("ports") or ():
                 if not port.get("nodePort"):
                     port["nodePort"] = NODE_PORTS.start + self._ports.take()
 
 
-def _carry_over(old: Json, new: Json) -> None:
+def carry_over(old_service: Json, service: Json) -> None:
+    """Give a Service, in place, what its old state had and its new one does not mention."""
+    old, new = old_service.get("spec"), service.get("spec")
+    if not isinstance(old, dict) or not isinstance(new, dict) or new.get("type") == "ExternalName":
+        return
     for name in ("clusterIP", "clusterIPs"):
-        if not new.get(name) and old.get(name) and old.get("type") != "ExternalName":
+        if not new.get(name) and old.get(name):
             new[name] = old[name]
     if new.get("type") in ("NodePort", "LoadBalancer"):
         had = {port.get("name", port["port"]): port.get("nodePort") for port in old.get("ports") or ()}

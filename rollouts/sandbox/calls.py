@@ -78,7 +78,9 @@ class Call:
         """The body as an object. Raises BadRequest or UnsupportedMediaType."""
         if self.content_type not in BODY_TYPES:
             raise errors.unsupported_media_type(("application/json", "application/yaml", protobuf.MEDIA_TYPE))
-        return self.report_duplicates(*decode(self.body, content_type=self.content_type))
+        expected = f"the object provided is unrecognized (must be of type {self.resource.kind})"
+        what = f"{expected}: couldn't get version/kind; json parse error"
+        return self.report_duplicates(*decode(self.body, content_type=self.content_type, what=what))
 
     def report_duplicates(self, document: Any, duplicates: list[str]) -> Json:
         """The document, once its duplicate keys are refused, warned of or ignored as the client wishes."""
@@ -96,7 +98,7 @@ def dry_run_of(values: list[str], options: str) -> bool:
     """Whether `dryRun` values ask for a dry run; only `All` may stand there."""
     for value in values:
         if value != "All":
-            why = f'Unsupported value: "{value}": supported values: "All"'
+            why = f'Unsupported value: {json.dumps(values)}: supported values: "All"'
             raise errors.invalid_options(options, [errors.cause("dryRun", "FieldValueNotSupported", why)])
     return bool(values)
 
@@ -111,8 +113,11 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def decode(body: bytes, *, content_type: str = "") -> tuple[Any, list[str]]:
-    """A body as JSON values, and the keys that occur twice in one of its objects. Raises BadRequest."""
+def decode(body: bytes, *, content_type: str = "", what: str = "json parse error") -> tuple[Any, list[str]]:
+    """A body as JSON values, and the keys that occur twice in one of its objects.
+
+    Raises BadRequest; of a JSON text its message begins with `what`.
+    """
     if content_type == protobuf.MEDIA_TYPE:
         try:
             return protobuf.decode(body), []
@@ -131,11 +136,21 @@ def decode(body: bytes, *, content_type: str = "") -> tuple[Any, list[str]]:
         return json.loads(body, object_pairs_hook=collect), duplicates
     except (ValueError, UnicodeDecodeError) as failure:
         if content_type not in YAML_TYPES:
-            raise errors.bad_request(f"couldn't get version/kind; json parse error: {failure}") from failure
+            raise errors.bad_request(f"{what}: {_mistake(failure)}") from failure
     try:
         return yaml.load(body, Loader=_Loader), []
     except yaml.YAMLError as failure:
         raise errors.bad_request(f"error converting YAML to JSON: {failure}") from failure
+
+
+def _mistake(failure: ValueError) -> str:
+    """What is wrong with a JSON text, as a Go program says it."""
+    if not isinstance(failure, json.JSONDecodeError):
+        return str(failure)
+    rest = failure.doc[failure.pos :].strip()
+    if not rest or failure.pos >= len(failure.doc.rstrip()) - 1:
+        return "unexpected end of JSON input"
+    return f"invalid character '{rest[0]}' looking for beginning of value"
 
 
 def copied(value: Any) -> Any:

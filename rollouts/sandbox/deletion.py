@@ -55,7 +55,7 @@ def options_of(query: Mapping[str, str], body: Json) -> DeleteOptions:
     if propagation is None and orphan is not None:
         propagation = "Orphan" if orphan is True or orphan == "true" else "Background"
     if propagation is not None and propagation not in _PROPAGATIONS:
-        listed = '"Background", "Foreground", "Orphan"'
+        listed = '"Foreground", "Background", "Orphan", "nil"'
         why = f'Unsupported value: "{propagation}": supported values: {listed}'
         cause = errors.cause("propagationPolicy", "FieldValueNotSupported", why)
         raise errors.invalid_options("DeleteOptions", [cause])
@@ -106,7 +106,8 @@ class Deleter:
         if _is_ready_to_go(resource, obj):
             if options.is_dry_run:
                 return Deleted(record, is_gone=True)
-            return Deleted(self._backend.remove(resource, key), is_gone=True)
+            last = obj if strategy_of(resource).is_graceful else None
+            return Deleted(self._backend.remove(resource, key, last), is_gone=True)
         if obj == record.object:
             return Deleted(record, is_gone=False)
         if options.is_dry_run:
@@ -147,7 +148,7 @@ class Deleter:
         return marked
 
     def _grace_seconds(self, resource: Resource, obj: Json, options: DeleteOptions) -> int:
-        if resource.store_key != ("", "pods"):
+        if not strategy_of(resource).is_graceful:
             return 0
         spec = obj.get("spec", {})
         if not spec.get("nodeName") or obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
@@ -187,11 +188,14 @@ def _is_ready_to_go(resource: Resource, obj: Json) -> bool:
 
 def _check_preconditions(resource: Resource, obj: Json, options: DeleteOptions) -> None:
     meta = obj["metadata"]
-    pairs = (("UID", options.uid, meta["uid"]), ("ResourceVersion", options.resource_version, meta["resourceVersion"]))
-    for name, wanted, actual in pairs:
+    checks = (
+        ("UID", options.uid, meta["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, meta["resourceVersion"], "modified"),
+    )
+    for what, wanted, actual, happened in checks:
         if wanted is not None and wanted != actual:
-            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {actual}"
-            raise errors.conflict(resource, meta["name"], why)
+            why = f"the {what} in the precondition ({wanted}) does not match the {what} in record ({actual})"
+            raise errors.unmet(resource, meta["name"], f"{why}. The object might have been {happened}")
 
 
 def _deleted_details(resource: Resource, record: Record) -> Json:

@@ -20,20 +20,25 @@ class ApiError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = dict(details or {})
+        self.details = None if details is None else dict(details)
 
     def status(self) -> Json:
         """The v1 Status that a client receives."""
         status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
         status |= {"message": self.message, "reason": self.reason}
-        if self.details:
+        if self.details is not None:
             status["details"] = self.details
         return status | {"code": self.code}
 
     @property
     def retry_after_seconds(self) -> int | None:
         """How long the client is asked to wait, if it is."""
-        return self.details.get("retryAfterSeconds")
+        return (self.details or {}).get("retryAfterSeconds")
+
+
+def done(*, code: int) -> Json:
+    """The v1 Status of a request that was carried out and says no more."""
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code}
 
 
 def success(*, details: Json) -> Json:
@@ -56,6 +61,20 @@ def already_exists(resource: Resource, name: str) -> ApiError:
     """The name is taken."""
     message = f'{resource.qualified_name} "{name}" already exists'
     return ApiError(409, "AlreadyExists", message, details=_details(resource, name))
+
+
+def unmet(resource: Resource, name: str, why: str) -> ApiError:
+    """A deletion's precondition does not hold; such a conflict names the kind."""
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    details = _details(resource, name) | {"kind": resource.kind}
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {kind} "{name}": {why}', details=details)
+
+
+def no_version(resource: Resource, name: str) -> ApiError:
+    """An update must say which state it builds on, and does not."""
+    message = "Invalid value: 0: must be specified for an update"
+    causes = [cause("metadata.resourceVersion", "FieldValueInvalid", message)]
+    return _invalid(resource.qualified_name, name, causes, details=_details(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str = "") -> ApiError:
@@ -132,7 +151,13 @@ def unauthorized() -> ApiError:
 
 def method_not_allowed() -> ApiError:
     """The path exists, the verb does not."""
-    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    message = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", message, details={})
+
+
+def unknown_path() -> ApiError:
+    """The path names nothing that is served, below a group that is."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", details={})
 
 
 def not_acceptable(message: str) -> ApiError:
@@ -156,7 +181,7 @@ def too_many_requests(message: str, *, retry_after: int = 0, causes: Sequence[Js
     details: Json = {"causes": list(causes)} if causes else {}
     if retry_after:
         details["retryAfterSeconds"] = retry_after
-    return ApiError(429, "TooManyRequests", message, details=details)
+    return ApiError(429, "TooManyRequests", message, details=details or None)
 
 
 def internal(message: str) -> ApiError:

@@ -36,13 +36,16 @@ def is_apply(call: Call) -> bool:
 def check_type(call: Call) -> None:
     """Raise UnsupportedMediaType for a patch that the resource does not take."""
     allowed = accepted_types(call.resource)
-    if call.content_type not in allowed:
+    if call.content_type in allowed:
+        return
+    if call.resource.custom is not None:
         raise errors.unsupported_media_type(allowed)
+    raise errors.ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
 
 
 def patched(call: Call, old: Json, schema: Schema) -> Json:
     """A new object: the old one with the call's patch (not an apply) carried out. The old one is not changed."""
-    patch, duplicates = decode(call.body)
+    patch, duplicates = decode(call.body, what="error decoding patch")
     if call.content_type == JSON_PATCH:
         return _object(json_patch(old, patch))
     patch = call.report_duplicates(patch, duplicates)

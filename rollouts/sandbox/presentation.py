@@ -29,7 +29,10 @@ def transform_of(call: Call) -> negotiation.Transform | None:
     try:
         return negotiation.transform(call.accept)
     except negotiation.NotAcceptable as failure:
-        raise not_acceptable(str(failure)) from failure
+        if call.resource.custom is not None:
+            raise not_acceptable(str(failure)) from failure
+        available = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        raise not_acceptable(f"406: Not Acceptable\n\nAvailable representations: {available}") from failure
 
 
 def encoded(record: Record, resource: Resource) -> bytes:
@@ -77,6 +80,8 @@ class Presenter:
         transform, resource = transform_of(call), call.resource
         if transform is None:
             items = b",".join(encoded_item(record, resource) for record in records)
+            if resource.custom is not None:
+                list_meta = {"continue": "", **list_meta}
             head = {"kind": resource.list_kind, "apiVersion": resource.group_version, "metadata": list_meta}
             return Reply(body=encode(head)[:-1] + b',"items":[' + items + b"]}")
         objects = [conversion.served(record.object, resource) for record in records]

@@ -42,7 +42,7 @@ def _page(token: str) -> _Page:
         namespace, name = raw["start"]
         return _Page(int(raw["rv"]), (namespace, name))
     except (ValueError, KeyError, TypeError) as failure:
-        raise errors.bad_request(f"continue key is not valid: {failure}") from failure
+        raise errors.bad_request(f"invalid continue token: continue key is not valid: {failure}") from failure
 
 
 def selector_of(call: Call) -> Selector | None:
@@ -55,10 +55,10 @@ def selector_of(call: Call) -> Selector | None:
 
 
 def revision_of(text: str) -> int:
-    """A resourceVersion as a number; 0 for none. Raises Invalid."""
+    """A resourceVersion as a number; 0 for none. Raises BadRequest."""
     if text and not text.isdigit():
-        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise errors.invalid_options("ListOptions", [errors.cause("resourceVersion", "FieldValueInvalid", why)])
+        why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise errors.bad_request(f"invalid resource version: {why}")
     return int(text or 0)
 
 

@@ -78,7 +78,7 @@ def _requirement(part: str, text: str) -> Requirement:
     if requirement is None:
         raise bad_request(f"unable to parse requirement: found '{part.strip()}' in \"{text}\"")
     if not _LABEL_KEY.match(requirement.key):
-        raise bad_request(f'unable to parse requirement: key: Invalid value: "{requirement.key}": {_KEY_RULE}')
+        raise bad_request(f'unable to parse requirement: <nil>: Invalid value: "{requirement.key}": {_KEY_RULE}')
     for value in requirement.values:
         if not _LABEL_VALUE.match(value):
             raise bad_request(

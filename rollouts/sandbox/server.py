@@ -25,7 +25,7 @@ from rollouts.sandbox.faults import Delay, Faults, Refuse, Reset
 from rollouts.sandbox.presentation import Presenter, Reply
 from rollouts.sandbox.rbac import Attributes, Identity
 from rollouts.sandbox.reading import Reader
-from rollouts.sandbox.resources import SUBRESOURCES
+from rollouts.sandbox.resources import BUILTIN, SUBRESOURCES
 from rollouts.sandbox.routing import Target, route
 from rollouts.sandbox.store import encode
 from rollouts.sandbox.subresources import Subresources
@@ -67,6 +67,10 @@ class Server:
             "delete": self._deleter.delete,
             "deletecollection": self._deleter.delete_collection,
         }
+
+    def open(self) -> None:
+        """Take watches (again)."""
+        self._watcher.reopen()
 
     def close(self) -> None:
         """End every watch, so that their connections can be closed."""
@@ -122,12 +126,18 @@ class Server:
             answer = self._discovery.answer(request.path, request.headers.get("Accept"))
         except negotiation.NotAcceptable as failure:
             raise errors.not_acceptable(str(failure)) from failure
+        if answer is None and self._is_below_builtin(request.path):
+            raise errors.unknown_path()
         if answer is None:
             answer = Answer(body=b"404 page not found\n", status=404, content_type="text/plain; charset=utf-8")
         elif request.method not in ("GET", "HEAD"):
             raise errors.method_not_allowed()
         headers = {"Content-Type": answer.content_type, **answer.headers}
         return web.Response(body=answer.body, status=answer.status, headers=headers)
+
+    def _is_below_builtin(self, path: str) -> bool:
+        """Whether the path is one of a group and version that the server has by itself."""
+        return any(path.startswith(f"{resource.api_path}/") for resource in BUILTIN)
 
     def metrics(self) -> str:
         """How many requests were answered, in the Prometheus text format and by a real API server's metric name."""
@@ -195,7 +205,7 @@ def _check_verb(target: Target) -> None:
     resource = target.resource
     if target.subresource:
         if target.subresource not in resource.subresources:
-            raise errors.ApiError(404, "NotFound", "the server could not find the requested resource")
+            raise errors.unknown_path()
         verbs = SUBRESOURCES[target.subresource].verbs
     else:
         verbs = resource.verbs

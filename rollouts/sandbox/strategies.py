@@ -34,14 +34,16 @@ class Strategy:
     """Whether an update may come without a resourceVersion."""
     shows_deleted: bool = False
     """Whether a completed deletion answers with the object instead of a Status."""
+    is_graceful: bool = False
+    """Whether objects are given time to end."""
     orphans_by_default: bool = False
     """Whether dependents stay when a deletion does not say what becomes of them."""
     status_keeps_labels: bool = False
     """Whether a write to the status leaves labels as they are."""
     prepare: Preparation = _nothing
-    """Completes an object in place before each check; must not undo itself when repeated."""
+    """Reads and defaults an object in place before each check; must not undo itself when repeated."""
     prepare_new: Preparation = field(default=_nothing)
-    """Completes a new object in place, before `prepare`."""
+    """Completes a checked new object in place with what the server, not its author, owns."""
 
 
 def _namespace_new(obj: Json) -> None:
@@ -64,51 +66,13 @@ def _secret(obj: Json) -> None:
     obj.setdefault("type", "Opaque")
 
 
-def _definition(obj: Json) -> None:
-    """Names are accepted and served at once: no other definition of this cluster can hold them."""
-    spec = obj.get("spec")
-    names = spec.get("names") if isinstance(spec, dict) else None
-    if not isinstance(spec, dict) or not isinstance(names, dict) or not isinstance(names.get("kind"), str):
-        return
-    names.setdefault("singular", names["kind"].lower())
-    names.setdefault("listKind", f"{names['kind']}List")
-    status = obj.setdefault("status", {})
-    status["acceptedNames"] = dict(names)
-    stored = [v["name"] for v in spec.get("versions") or () if isinstance(v, dict) and v.get("storage")]
-    status["storedVersions"] = list(dict.fromkeys([*(status.get("storedVersions") or ()), *stored]))
-
-
-def _definition_new(obj: Json) -> None:
-    since = obj["metadata"]["creationTimestamp"]
-    established = (
-        ("NamesAccepted", "NoConflicts", "no conflicts found"),
-        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-    )
-    conditions = [
-        {"type": name, "status": "True", "lastTransitionTime": since, "reason": reason, "message": message}
-        for name, reason, message in established
-    ]
-    obj["status"] = {"conditions": conditions}
-
-
-_BEST_EFFORT_TOLERATIONS = tuple(
-    {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
-    for key in ("not-ready", "unreachable")
-)
-
-
 def _pod_new(obj: Json) -> None:
     spec = obj.get("spec")
     if not isinstance(spec, dict):
         return
     obj["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
-    present = {toleration.get("key") for toleration in spec.get("tolerations") or ()}
-    missing = [dict(item) for item in _BEST_EFFORT_TOLERATIONS if item["key"] not in present]
-    spec["tolerations"] = [*(spec.get("tolerations") or ()), *missing]
     spec.setdefault("serviceAccountName", "default")
     spec["serviceAccount"] = spec["serviceAccountName"]
-    spec.setdefault("priority", 0)
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
 
 def qos_class(spec: Json) -> str:
@@ -133,7 +97,7 @@ _BUILTIN: dict[tuple[str, str], Strategy] = {
     ("", "events"): Strategy(has_status=False, creates_on_update=True),
     ("", "namespaces"): Strategy(prepare=_namespace, prepare_new=_namespace_new),
     ("", "nodes"): Strategy(),
-    ("", "pods"): Strategy(generation_fields=_SPEC, shows_deleted=True, prepare_new=_pod_new),
+    ("", "pods"): Strategy(generation_fields=_SPEC, shows_deleted=True, is_graceful=True, prepare_new=_pod_new),
     ("", "podtemplates"): Strategy(generation_fields=("template",), has_status=False, shows_deleted=True),
     ("", "secrets"): Strategy(has_status=False, prepare=_secret),
     ("", "serviceaccounts"): Strategy(has_status=False, shows_deleted=True),
@@ -144,8 +108,6 @@ _BUILTIN: dict[tuple[str, str], Strategy] = {
         generation_fields=_SPEC,
         updates_unconditionally=False,
         status_keeps_labels=True,
-        prepare=_definition,
-        prepare_new=_definition_new,
     ),
     ("autoscaling", "horizontalpodautoscalers"): Strategy(),
     ("batch", "jobs"): Strategy(generation_fields=_SPEC, orphans_by_default=True),

@@ -5,6 +5,7 @@ Each is a small view of its parent, or a request about it; writes go through the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rollouts.sandbox import conversion, errors, patches, selectors
@@ -128,7 +129,7 @@ class Subresources:
         if not pod["metadata"].get("deletionTimestamp") and _is_protected(pod):
             self._spend_budget(pod)
         self._deleter.remove(call.resource, call.target.key, options)
-        return Reply(body=encode({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}), code=201)
+        return Reply(body=encode(errors.done(code=201)), code=201)
 
     def _spend_budget(self, pod: Json) -> None:
         """Take one disruption from the budget of the pod, if it has one. Raises TooManyRequests when none is left."""
@@ -159,7 +160,8 @@ class Subresources:
         pod = record.object
         if pod.get("spec", {}).get("nodeName"):
             why = f'pod {call.target.name} is already assigned to node "{pod["spec"]["nodeName"]}"'
-            raise errors.conflict(call.resource, call.target.name, why)
+            binding = replace(call.resource, plural="pods/binding")
+            raise errors.conflict(binding, call.target.name, why)
         conditions = [c for c in pod.get("status", {}).get("conditions") or () if c["type"] != "PodScheduled"]
         scheduled = {
             "type": "PodScheduled",
@@ -171,7 +173,7 @@ class Subresources:
         bound["status"] = {**pod.get("status", {}), "conditions": [*conditions, scheduled]}
         if not call.is_dry_run:
             self._backend.put(call.resource, call.target.key, bound)
-        return Reply(body=encode({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}), code=201)
+        return Reply(body=encode(errors.done(code=201)), code=201)
 
     def _log(self, call: Call) -> Reply:
         """Containers' output stays on the node: there is none to show."""

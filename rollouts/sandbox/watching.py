@@ -66,6 +66,10 @@ class Watcher:
         for woken in self._open:
             woken.set()
 
+    def reopen(self) -> None:
+        """Take watches again."""
+        self._is_closing = False
+
     def begin(self, call: Call) -> AsyncIterator[bytes]:
         """Check the request, then give the lines of its stream in chunks. Raises ApiError before the first one."""
         transform_of(call)
@@ -77,7 +81,8 @@ class Watcher:
         asked, initial = revision_of(version), query.get("sendInitialEvents")
         bookmarks = is_true(query.get("allowWatchBookmarks"))
         if initial is not None:
-            _check_initial(query.get("resourceVersionMatch", ""), initial, bookmarks=bookmarks)
+            if query.get("resourceVersionMatch") != "NotOlderThan":
+                raise _refused("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
         elif query.get("resourceVersionMatch"):
             raise _refused("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
         sends = is_true(initial) if initial is not None else asked == 0
@@ -88,7 +93,7 @@ class Watcher:
             selector=selector_of(call),
             revision=asked if asked and not sends else self._backend.store.revision,
             sends_initial=sends,
-            marks_initial=is_true(initial),
+            marks_initial=is_true(initial) and bookmarks,
             bookmarks=bookmarks,
             ends_at=asyncio.get_running_loop().time() + _seconds(query.get("timeoutSeconds", "")),
             drops=self._faults.drops,
@@ -219,13 +224,6 @@ def _too_old(gone: Compacted) -> errors.ApiError:
     return errors.expired(f"too old resource version: {gone.revision} ({gone.oldest})")
 
 
-def _refused(why: str, field: str = "resourceVersionMatch") -> errors.ApiError:
-    cause = errors.cause(field, "FieldValueForbidden", f"Forbidden: {why}")
+def _refused(why: str) -> errors.ApiError:
+    cause = errors.cause("resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {why}")
     return errors.invalid_options("ListOptions", [cause])
-
-
-def _check_initial(match: str, initial: str, *, bookmarks: bool) -> None:
-    if match != "NotOlderThan":
-        raise _refused("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-    if is_true(initial) and not bookmarks:
-        raise _refused("sendInitialEvents requires setting allowWatchBookmarks to true", "sendInitialEvents")

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import random
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rollouts.sandbox import conversion, errors, patches
-from rollouts.sandbox.addresses import Claims
+from rollouts.sandbox.addresses import Claims, carry_over
 from rollouts.sandbox.admission import admit
 from rollouts.sandbox.backend import SERVICES, Backend
 from rollouts.sandbox.calls import Call, copied
@@ -59,9 +59,7 @@ class Writer:
                 return self.insert(call, obj)
             raise errors.not_found(call.resource, call.target.name)
         if not _metadata(obj).get("resourceVersion") and not strategy_of(call.resource).updates_unconditionally:
-            message = "Invalid value: 0x0: must be specified for an update"
-            cause = errors.cause("metadata.resourceVersion", "FieldValueInvalid", message)
-            raise errors.invalid(call.resource, call.target.name, [cause])
+            raise errors.no_version(call.resource, call.target.name)
         return self.replace(call, old, obj)
 
     def patch(self, call: Call) -> Written:
@@ -103,10 +101,10 @@ class Writer:
             meta["generation"] = 1
         if strategy.has_status and resource.plural != "nodes":
             obj.pop("status", None)
-        strategy.prepare_new(obj)
         strategy.prepare(obj)
         obj = self._admitted(call, obj, None, call.target.subresource)
         obj = self._owned(call, obj, None, "")
+        strategy.prepare_new(obj)
         key = (call.target.namespace or "", meta["name"])
         if self._backend.find(resource, key) is not None:
             raise errors.already_exists(resource, meta["name"])
@@ -121,6 +119,8 @@ class Writer:
         self._check_identity(call, live, obj["metadata"])
         obj = self._kept(call, live, obj, subresource)
         strategy_of(resource).prepare(obj)
+        if resource.store_key == SERVICES:
+            carry_over(live, obj)
         obj = self._admitted(call, obj, live, subresource)
         if moves_generation(resource, live, obj):
             obj["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
@@ -147,7 +147,7 @@ class Writer:
         if call.is_dry_run:
             self._backend.addresses.release(claims)
             return Record(conversion.stored(obj, call.resource), old.revision if old else 0)
-        return self._backend.put(call.resource, key, obj)
+        return self._backend.put(call.resource, key, _ordered(obj))
 
     def _name(self, call: Call, meta: Json) -> None:
         target, resource = call.target, call.resource
@@ -264,26 +264,43 @@ def _status_written(resource: Resource, live: Json, obj: Json) -> Json:
 def _checked_kind(call: Call, obj: Json) -> Json:
     """The object, if it is one of the resource's kind; built-in kinds need not say so."""
     resource = call.resource
-    if resource.custom is None:
-        obj.setdefault("apiVersion", resource.group_version)
-        obj.setdefault("kind", resource.kind)
-    if not obj.get("kind"):
-        raise errors.bad_request(f"Object 'Kind' is missing in '{_shown(obj)}'")
-    if not obj.get("apiVersion"):
-        raise errors.bad_request(f"Object 'apiVersion' is missing in '{_shown(obj)}'")
-    if obj["apiVersion"] != resource.group_version:
-        why = f"the API version in the data ({obj['apiVersion']}) does not match the expected API version"
-        raise errors.bad_request(f"{why} ({resource.group_version})")
-    if obj["kind"] != resource.kind:
-        group, _, version = resource.group_version.rpartition("/")
-        wanted = f"{resource.kind} in version {version}" if not group else f"{resource.kind}.{group}"
-        raise errors.bad_request(f"{obj['kind']} cannot be handled as a {wanted}")
+    if resource.custom is not None:
+        return _checked_custom_kind(call, obj)
+    version, kind = obj.setdefault("apiVersion", resource.group_version), obj.setdefault("kind", resource.kind)
+    if (version, kind) != (resource.group_version, resource.kind):
+        short = str(version).rpartition("/")[2]
+        raise errors.bad_request(
+            f'{kind} in version "{short}" cannot be handled as a {resource.kind}: '
+            f'no kind "{kind}" is registered for version "{version}"'
+        )
     return obj
 
 
-def _shown(obj: Json) -> str:
-    text = str(obj)
-    return text if len(text) <= 200 else text[:200] + "..."
+def _checked_custom_kind(call: Call, obj: Json) -> Json:
+    resource, version, kind = call.resource, obj.get("apiVersion", ""), obj.get("kind")
+    if not kind:
+        text = call.body.decode(errors="replace")
+        raise errors.bad_request(
+            f"the object provided is unrecognized (must be of type {resource.kind}): "
+            f"Object 'Kind' is missing in '{text}' ({text})"
+        )
+    if version != resource.group_version and call.target.verb != "patch":
+        why = f"the API version in the data ({version}) does not match the expected API version"
+        raise errors.bad_request(f"{why} ({resource.group_version})")
+    for field, given, expected in (("kind", kind, resource.kind), ("apiVersion", version, resource.group_version)):
+        if given != expected:
+            message = f'Invalid value: "{given}": must be {expected}'
+            name = str(_metadata(obj).get("name", ""))
+            wrong = replace(resource, kind=str(kind))
+            raise errors.invalid(wrong, name, [errors.cause(field, "FieldValueInvalid", message)])
+    return obj
+
+
+def _ordered(obj: Json) -> Json:
+    """The object with its parts in the order in which people read them."""
+    first = {name: obj[name] for name in ("kind", "apiVersion", "metadata", "spec") if name in obj}
+    last = {"status": obj["status"]} if "status" in obj else {}
+    return first | {name: value for name, value in obj.items() if name not in last} | last
 
 
 def _metadata(obj: Json) -> Json:

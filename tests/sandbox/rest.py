@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from tests.sandbox.ground import Ground
 
 Json = dict[str, Any]
 CALL_SECONDS_MAX = 30.0
+ATTEMPTS_MAX = 100
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -116,6 +118,14 @@ class Api:
         answer = self.post(path, body)
         assert answer.code == 201, answer
         return answer.body
+
+    def eventually_served(self, path: str) -> None:
+        """Wait until a newly defined collection can be listed: a real server takes a moment after Established."""
+        for _ in range(ATTEMPTS_MAX):
+            if self.get(path).code == 200:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{path} is not served")
 
     @contextmanager
     def watch(self, path: str, **headers: str) -> Iterator[Iterator[Json]]:

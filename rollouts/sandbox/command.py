@@ -1,0 +1,77 @@
+"""`rollouts sandbox up`: a cluster on this machine, in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from rollouts.sandbox.cluster import Sandbox
+
+KUBECONFIG_DEFAULT = "sandbox.kubeconfig"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `rollouts sandbox`."""
+    actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
+    action = actions.add_parser("up", help="run a cluster in the foreground", description="Run a cluster until Ctrl-C.")
+    action.add_argument(
+        "--kubeconfig",
+        type=Path,
+        default=Path(KUBECONFIG_DEFAULT),
+        metavar="PATH",
+        help="where to write the kubeconfig",
+    )
+    action.add_argument("--port", type=int, default=0, help="the API's port on 127.0.0.1 (default: a free one)")
+    action.add_argument("--rbac", action="store_true", help="judge requests by Roles and bindings")
+    action.add_argument("--api-only", action="store_true", help="run no controllers, no node and no balancer")
+    action.add_argument("--crds", type=Path, metavar="DIR", help="install the CustomResourceDefinitions of a folder")
+    action.add_argument("--logs", type=Path, metavar="DIR", help="keep the output of the pods' programs in a folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; its exit code."""
+    try:
+        asyncio.run(
+            up(
+                kubeconfig=args.kubeconfig,
+                port=args.port,
+                rbac=args.rbac,
+                workloads=not args.api_only,
+                crds=args.crds,
+                logs=args.logs,
+            )
+        )
+    except OSError as failure:
+        sys.stderr.write(f"rollouts sandbox: {failure}\n")
+        return 1
+    return 0
+
+
+async def up(
+    *,
+    kubeconfig: Path,
+    port: int = 0,
+    rbac: bool = False,
+    workloads: bool = True,
+    crds: Path | None = None,
+    logs: Path | None = None,
+) -> None:
+    """Run a sandbox until SIGINT or SIGTERM; its kubeconfig exists from the moment that the API answers.
+
+    Raises OSError when an address or a file cannot be had.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    async with Sandbox(port=port, rbac=rbac, workloads=workloads, logs=logs) as sandbox:
+        if crds is not None:
+            sandbox.install(sorted(crds.glob("*.y*ml")))
+        sandbox.kubeconfig(kubeconfig)
+        sys.stdout.write(f"The cluster answers at {sandbox.url}\nexport KUBECONFIG={kubeconfig.absolute()}\n")
+        sys.stdout.flush()
+        await stopping.wait()
+    kubeconfig.unlink(missing_ok=True)
