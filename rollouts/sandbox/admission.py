@@ -26,6 +26,9 @@ RULES_SKIPPED = (
     "correct the existing errors to complete validation"
 )
 
+_BLOCKING = frozenset(f"FieldValue{one}" for one in ("Required", "TooLong", "TooMany", "TypeInvalid", "NotSupported"))
+"""Mistakes after which an object's shape cannot be relied on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -70,15 +73,16 @@ def admit(
 
 def _validate_custom(obj: Json, old: Json | None, schema: Schema, found: list[Violation]) -> None:
     """The schema first; rules only run on an object whose shape they can rely on."""
-    before = len(found)
+    wrong: list[Violation] = []
     if old is None:
-        validate(obj, schema, found)
+        validate(obj, schema, wrong)
     else:
-        validate_update(obj, old, schema, found)
-    if len(found) == before:
-        check_rules(obj, old, schema, found)
+        validate_update(obj, old, schema, wrong)
+    if not any(one.reason in _BLOCKING for one in wrong):
+        check_rules(obj, old, schema, wrong)
     elif schema.deep_rules:
-        found.append(invalid("<nil>", None, RULES_SKIPPED))
+        wrong.append(invalid("<nil>", None, RULES_SKIPPED))
+    found.extend(wrong)
 
 
 def _read(resource: Resource, obj: Json, schema: Schema, unknown: list[str]) -> Json:

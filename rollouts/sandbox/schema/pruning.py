@@ -14,10 +14,19 @@ _TYPE_META = ("apiVersion", "kind", "metadata")
 
 def prune_root(obj: dict[str, Any], schema: Schema, unknown: list[str]) -> dict[str, Any]:
     """The whole object pruned; its metadata is read as every object's is (raising decoding.UnreadableError)."""
+    metadata = _read_metadata(obj, unknown, "metadata")
     pruned = _prune_object(obj, schema, unknown, None, skip=_TYPE_META)
-    if isinstance(obj.get("metadata"), dict):
-        pruned["metadata"] = decode(obj["metadata"], compile_definition(OBJECT_META), unknown, (None, "metadata"))
-    return pruned
+    return pruned if metadata is None else {**pruned, "metadata": metadata}
+
+
+def _read_metadata(obj: dict[str, Any], unknown: list[str], where: str) -> dict[str, Any] | None:
+    """The metadata of an object, read on its own as a server reads it; None when there is none to read."""
+    if not isinstance(obj.get("metadata"), dict):
+        return None
+    missed: list[str] = []
+    metadata: dict[str, Any] = decode(obj["metadata"], compile_definition(OBJECT_META), missed)
+    unknown.extend(f"{where}.{path}" for path in missed)
+    return metadata
 
 
 def prune(value: Any, schema: Schema, unknown: list[str], path: Path = None) -> Any:
@@ -33,15 +42,15 @@ def prune(value: Any, schema: Schema, unknown: list[str], path: Path = None) -> 
     if type(value) is list and schema.items is not None:
         items = schema.items
         return [prune(part, items, unknown, (path, index)) for index, part in enumerate(value)]
+    if type(value) is float and value.is_integer():
+        return int(value)  # JSON knows one kind of number, and the server writes a whole one without a fraction
     return value
 
 
 def _prune_embedded(value: dict[str, Any], schema: Schema, unknown: list[str], path: Path) -> dict[str, Any]:
+    metadata = _read_metadata(value, unknown, dotted((path, "metadata")))
     pruned = _prune_object(value, schema, unknown, path, skip=_TYPE_META)
-    if isinstance(value.get("metadata"), dict):
-        metadata = compile_definition(OBJECT_META)
-        pruned["metadata"] = decode(value["metadata"], metadata, unknown, (path, "metadata"))
-    return pruned
+    return pruned if metadata is None else {**pruned, "metadata": metadata}
 
 
 def _prune_object(

@@ -8,6 +8,7 @@ cel.py, and only for objects that pass here.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from rollouts.sandbox.schema import violations as say
@@ -75,7 +76,7 @@ def _validate_changed(value: Any, old: Any, schema: Schema, found: list[Violatio
 def _validate_here(value: Any, schema: Schema, found: list[Violation], path: Path) -> None:
     """What is wrong with the value itself, its parts aside."""
     if not _has_right_type(value, schema):
-        found.append(_wrong_type(value, schema, path))
+        _note_wrong_type(value, schema, found, path)
         return
     if schema.limits is not None:
         _check_limits(value, schema, schema.limits, found, path)
@@ -85,6 +86,9 @@ def _validate_here(value: Any, schema: Schema, found: list[Violation], path: Pat
         for name in schema.required:
             if name not in value:
                 found.append(say.required(dotted((path, name))))
+        if schema.embedded:
+            absent = [name for name in ("apiVersion", "kind") if not value.get(name)]
+            found.extend(say.required(dotted((path, name))) for name in absent)
     elif type(value) is list and schema.list_type != "atomic" and len(value) > 1:
         _check_unique(value, schema, found, path)
 
@@ -103,24 +107,33 @@ def _has_right_type(value: Any, schema: Schema) -> bool:
     return kind == "integer" and actual == "number" and bool(value.is_integer())
 
 
-def _wrong_type(value: Any, schema: Schema, path: Path) -> Violation:
+def _note_wrong_type(value: Any, schema: Schema, found: list[Violation], path: Path) -> None:
     where, actual = dotted(path), _JSON_TYPES[type(value)]
     expected = "integer,string" if schema.int_or_string else schema.type
-    return say.type_invalid(where, actual, f'{where} in body must be of type {expected}: "{actual}"')
+    bounds = integer_range(schema.limits.format) if schema.limits and type(value) is float else None
+    if bounds and schema.limits:
+        expected, actual = schema.limits.format, "float64"
+    found.append(say.type_invalid(where, actual, f'{where} in body must be of type {expected}: "{actual}"'))
+    if bounds:
+        found.append(_out_of_range(expected, where))
+
+
+def _out_of_range(format_name: str, where: str) -> Violation:
+    return say.invalid(_NOT_A_FIELD, "", f"Checked value must be of type integer with format {format_name} in {where}")
 
 
 def _check_unique(value: list[Any], schema: Schema, found: list[Violation], path: Path) -> None:
     """Sets hold each value once; maps hold each combination of their keys once."""
-    seen: set[str] = set()
+    seen: Counter[str] = Counter()
     for index, part in enumerate(value):
         is_map = schema.list_type == "map"
         shown = (
             {key: part[key] for key in schema.map_keys if key in part} if is_map and isinstance(part, dict) else part
         )
         identity = json.dumps(shown, sort_keys=True)
-        if identity in seen:
+        seen[identity] += 1
+        if seen[identity] == 2:  # a value is reported once, however often it occurs
             found.append(say.duplicate(dotted((path, index)), shown))
-        seen.add(identity)
 
 
 def _check_limits(value: Any, schema: Schema, limits: Limits, found: list[Violation], path: Path) -> None:
@@ -159,12 +172,11 @@ def _check_text(value: str, limits: Limits, found: list[Violation], path: Path) 
 
 def _check_number(value: float, schema: Schema, limits: Limits, found: list[Violation], path: Path) -> None:
     where = dotted(path)
-    for text in _number_problems(value, limits):
-        found.append(say.invalid(where, value, f"{where} in body should be {text}"))
     bounds = integer_range(limits.format) if schema.type == "integer" else None
     if bounds and not bounds[0] <= value <= bounds[1]:
-        detail = f"Checked value must be of type integer with format {limits.format} in {where}"
-        found.append(say.invalid(_NOT_A_FIELD, "", detail))
+        found.append(_out_of_range(limits.format, where))
+    for text in _number_problems(value, limits):
+        found.append(say.invalid(where, value, f"{where} in body should be {text}"))
 
 
 def _number_problems(value: float, limits: Limits) -> list[str]:
@@ -193,25 +205,43 @@ def _check_size(
         found.append(say.invalid(dotted(path), size, f"{dotted(path)} in body should have at least {low} {noun}"))
 
 
-def _is_valid(value: Any, schema: Schema) -> bool:
+def _mistakes(value: Any, schema: Schema, path: Path) -> list[Violation]:
     found: list[Violation] = []
-    validate(value, schema, found)
-    return not found
+    validate(value, schema, found, path)
+    return found
 
 
 def _check_junctors(value: Any, junctors: Junctors, found: list[Violation], path: Path) -> None:
-    problems = []
-    if junctors.any_of and not any(_is_valid(value, part) for part in junctors.any_of):
-        problems.append("must validate at least one schema (anyOf)")
+    where = dotted(path)
+    if junctors.any_of:
+        _check_any(value, junctors.any_of, found, path)
     if junctors.one_of:
-        matching = sum(_is_valid(value, part) for part in junctors.one_of)
-        if matching != 1:
-            outcome = f"Found {matching} valid alternatives" if matching else "Found none valid"
-            problems.append(f"must validate one and only one schema (oneOf). {outcome}")
-    if junctors.all_of and not all(_is_valid(value, part) for part in junctors.all_of):
-        for part in junctors.all_of:
-            validate(value, part, found, path)
-        problems.append("must validate all the schemas (allOf)")
-    if junctors.none_of is not None and _is_valid(value, junctors.none_of):
-        problems.append("must not validate the schema (not)")
-    found.extend(say.invalid(_NOT_A_FIELD, "", f'"{dotted(path)}" {problem}') for problem in problems)
+        _check_one(value, junctors.one_of, found, path)
+    if junctors.all_of:
+        wrong = [mistakes for part in junctors.all_of if (mistakes := _mistakes(value, part, path))]
+        found.extend(one for mistakes in wrong for one in mistakes)
+        if wrong:
+            outcome = ". None validated" if len(wrong) == len(junctors.all_of) else ""
+            found.append(_logic(where, f"must validate all the schemas (allOf){outcome}"))
+    if junctors.none_of is not None and not _mistakes(value, junctors.none_of, path):
+        found.append(_logic(where, "must not validate the schema (not)"))
+
+
+def _check_any(value: Any, branches: tuple[Schema, ...], found: list[Violation], path: Path) -> None:
+    mistakes = [_mistakes(value, part, path) for part in branches]
+    if all(mistakes):
+        found.append(_logic(dotted(path), "must validate at least one schema (anyOf)"))
+        found.extend(min(mistakes, key=len))
+
+
+def _check_one(value: Any, branches: tuple[Schema, ...], found: list[Violation], path: Path) -> None:
+    mistakes = [_mistakes(value, part, path) for part in branches]
+    matching = mistakes.count([])
+    if matching != 1:
+        outcome = f"Found {matching} valid alternatives" if matching else "Found none valid"
+        found.append(_logic(dotted(path), f"must validate one and only one schema (oneOf). {outcome}"))
+        found.extend(min(mistakes, key=len))
+
+
+def _logic(where: str, problem: str) -> Violation:
+    return say.invalid(_NOT_A_FIELD, "", f'"{where}" {problem}')
