@@ -126,10 +126,9 @@ def _check_unique(value: list[Any], schema: Schema, found: list[Violation], path
     """Sets hold each value once; maps hold each combination of their keys once."""
     seen: Counter[str] = Counter()
     for index, part in enumerate(value):
-        is_map = schema.list_type == "map"
-        shown = (
-            {key: part[key] for key in schema.map_keys if key in part} if is_map and isinstance(part, dict) else part
-        )
+        shown = part
+        if schema.list_type == "map" and isinstance(part, dict):
+            shown = {key: part[key] for key in schema.map_keys if key in part}
         identity = json.dumps(shown, sort_keys=True)
         seen[identity] += 1
         if seen[identity] == 2:  # a value is reported once, however often it occurs
@@ -231,7 +230,7 @@ def _check_any(value: Any, branches: tuple[Schema, ...], found: list[Violation],
     mistakes = [_mistakes(value, part, path) for part in branches]
     if all(mistakes):
         found.append(_logic(dotted(path), "must validate at least one schema (anyOf)"))
-        found.extend(min(mistakes, key=len))
+        found.extend(_nearest(mistakes))
 
 
 def _check_one(value: Any, branches: tuple[Schema, ...], found: list[Violation], path: Path) -> None:
@@ -240,7 +239,12 @@ def _check_one(value: Any, branches: tuple[Schema, ...], found: list[Violation],
     if matching != 1:
         outcome = f"Found {matching} valid alternatives" if matching else "Found none valid"
         found.append(_logic(dotted(path), f"must validate one and only one schema (oneOf). {outcome}"))
-        found.extend(min(mistakes, key=len))
+        found.extend(_nearest(mistakes))
+
+
+def _nearest(mistakes: list[list[Violation]]) -> list[Violation]:
+    """What is wrong by the branch that comes nearest."""
+    return min(mistakes, key=lambda wrong: len(wrong))
 
 
 def _logic(where: str, problem: str) -> Violation:
