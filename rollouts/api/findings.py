@@ -28,6 +28,7 @@ class Kind(StrEnum):
     INTERNAL = "Internal error"
     MALFORMED = "Malformed value"
     UNKNOWN = "Unknown field"
+    UNSOUND = "Invalid"
 
 
 _KINDS_WITH_VALUE = frozenset({Kind.INVALID, Kind.DUPLICATE, Kind.UNSUPPORTED, Kind.NOT_FOUND})

@@ -107,7 +107,7 @@ def _dummy_member(name: str, member: Any) -> Any:
 
 
 def _plain(place: Place, message: str) -> Finding:
-    return Finding(path=place.path, field=place.field, kind=Kind.INVALID, message=message)
+    return Finding(path=place.path, field=place.field, kind=Kind.UNSOUND, message=message)
 
 
 def _metric(metric: Metric) -> Iterator[tuple[str, str]]:

@@ -97,7 +97,7 @@ def _requirement(value: Any, place: Place) -> Iterator[Finding]:
     if not isinstance(value, Mapping):
         yield place.invalid(value, "must be an object")
         return
-    operator, values = value.get("operator"), value.get("values") or []
+    operator, values = str(value.get("operator")), value.get("values") or []
     if operator in _OPERATORS_WITH_VALUES and not values:
         yield (place / "values").required("must be specified when `operator` is 'In' or 'NotIn'")
     elif operator in _OPERATORS_WITHOUT and values:

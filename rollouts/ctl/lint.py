@@ -1,0 +1,242 @@
+"""`rollouts lint FILE...`: every problem of the manifests in some files, before a cluster sees them.
+
+The same validation guards the controller; here all findings are shown, and fields that an API server would drop or
+refuse. Objects of other kinds are passed over, except Services: where one that a rollout names is in the files, it is
+checked too, as are analysis templates. What is not in the files may be in the cluster, so it is no problem.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from rollouts.api import parse, strict
+from rollouts.api.analysis import AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateSpec, TemplateRef
+from rollouts.api.experiment import ExperimentSpec
+from rollouts.api.findings import Finding, Place, at, malformed
+from rollouts.api.meta import API_VERSION, GROUP
+from rollouts.api.parse import Parsed
+from rollouts.api.rollout import Rollout, RolloutSpec
+from rollouts.api.validate import validate
+from rollouts.api.validate_analysis import name_rules, placeholders, template_metrics
+from rollouts.ctl import lint_references
+from rollouts.ctl.documents import Document, Unreadable, read
+
+SPECS: Mapping[str, type] = {
+    "Rollout": RolloutSpec,
+    "AnalysisRun": AnalysisRunSpec,
+    "AnalysisTemplate": AnalysisTemplateSpec,
+    "ClusterAnalysisTemplate": AnalysisTemplateSpec,
+    "Experiment": ExperimentSpec,
+}
+ITEMS_MAX = 10_000
+"""Objects in one `kind: List`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Trouble:
+    """One line of the report."""
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f" {self.path}:" if self.path else ""
+        return f"{self.file}:{self.line}:{where} {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One object of this API (or a Service) and where it stands; `prefix` is its path within a List."""
+
+    file: str
+    document: Document
+    raw: Mapping[str, Any]
+    prefix: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind it says it is."""
+        return str(self.raw.get("kind"))
+
+    def trouble(self, path: str, message: str) -> Trouble:
+        """A line of the report about the field at `path`."""
+        full = f"{self.prefix}.{path}" if self.prefix and path else self.prefix or path
+        return Trouble(file=self.file, line=self.document.line_of(full), path=path, message=message)
+
+    def finding(self, finding: Finding) -> Trouble:
+        """The line of the report that a finding makes."""
+        _, _, words = finding.text.partition(f"{finding.field}: ")
+        return self.trouble(finding.path, words)
+
+
+@dataclass(slots=True)
+class _Files:
+    """What was read from all files."""
+
+    subjects: list[Subject] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a YAML file, or a folder to look for them in")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command; its exit code."""
+    return lint(list(_expanded(args.files)), sys.stdout)
+
+
+def _expanded(names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        if Path(name).is_dir():
+            yield from sorted(str(path) for path in Path(name).rglob("*") if path.suffix in (".yaml", ".yml"))
+        else:
+            yield name
+
+
+def lint(paths: Sequence[str], out: TextIO) -> int:
+    """Report every problem in these files, one a line; 1 when there is any, 0 when there is none."""
+    files = _Files()
+    for path in paths:
+        _read(path, files)
+    troubles = [*files.troubles, *_check(files.subjects)]
+    for trouble in sorted(set(troubles)):
+        out.write(f"{trouble}\n")
+    return 1 if troubles else 0
+
+
+def _read(path: str, files: _Files) -> None:
+    try:
+        for document in read(Path(path).read_bytes()):
+            files.troubles += [Trouble(file=path, line=line, path="", message=why) for line, why in document.problems]
+            _sort_in(path, document, files)
+    except OSError as error:
+        files.troubles.append(Trouble(file=path, line=1, path="", message=f"cannot be read: {error.strerror or error}"))
+    except Unreadable as error:
+        files.troubles.append(Trouble(file=path, line=error.line, path="", message=str(error)))
+
+
+def _sort_in(path: str, document: Document, files: _Files) -> None:
+    for prefix, raw in _objects(document.value):
+        subject = Subject(path, document, raw if isinstance(raw, Mapping) else {}, prefix)
+        if not isinstance(raw, Mapping):
+            files.troubles.append(subject.trouble("", "must be an object"))
+        elif _is_ours(raw) or _is_service(raw):
+            files.subjects.append(subject)
+        elif not raw.get("kind") or not raw.get("apiVersion"):
+            files.troubles.append(subject.trouble("", "must have an apiVersion and a kind"))
+        elif str(raw["apiVersion"]).startswith(f"{GROUP}/") and raw["kind"] in SPECS:
+            files.troubles.append(subject.trouble("apiVersion", f"must be {API_VERSION}"))
+
+
+def _objects(value: Any) -> Iterator[tuple[str, Any]]:
+    """(path, object) of a document, or of the items of a List."""
+    if isinstance(value, Mapping) and value.get("kind") == "List" and isinstance(value.get("items"), list):
+        for index, item in enumerate(value["items"][:ITEMS_MAX]):
+            yield f"items[{index}]", item
+    else:
+        yield "", value
+
+
+def _is_ours(raw: Mapping[str, Any]) -> bool:
+    return raw.get("apiVersion") == API_VERSION and raw.get("kind") in SPECS
+
+
+def _is_service(raw: Mapping[str, Any]) -> bool:
+    return raw.get("apiVersion") == "v1" and raw.get("kind") == "Service"
+
+
+def _check(subjects: Sequence[Subject]) -> Iterator[Trouble]:
+    known = _templates(subjects)
+    services = [subject.raw for subject in subjects if subject.kind == "Service"]
+    for subject in subjects:
+        if subject.kind == "Service":
+            continue
+        yield from _named(subject)
+        findings = [*_strict(subject), *_sound(subject, known, services)]
+        yield from (subject.finding(finding) for finding in _once(findings))
+
+
+def _named(subject: Subject) -> Iterator[Trouble]:
+    meta = subject.raw.get("metadata")
+    named = isinstance(meta, Mapping) and (meta.get("name") or meta.get("generateName"))
+    if not named:
+        yield subject.trouble("metadata.name", "Required value")
+
+
+def _strict(subject: Subject) -> Iterator[Finding]:
+    if not isinstance(subject.raw.get("spec"), Mapping):
+        yield at("spec").required("must be an object")
+    yield from strict.fields(SPECS[subject.kind], subject.raw.get("spec"), at("spec"))
+
+
+def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Of several findings of one sort at one place, the first."""
+    seen: set[tuple[str, str]] = set()
+    for finding in findings:
+        key = (finding.path, finding.kind)
+        if key not in seen:
+            seen.add(key)
+            yield finding
+
+
+def _sound(
+    subject: Subject, known: Mapping[str, lint_references.Known], services: Sequence[Mapping[str, Any]]
+) -> Iterator[Finding]:
+    parsed = parse.PARSERS[subject.kind](subject.raw)
+    value = parsed.value
+    if isinstance(value, Rollout):
+        yield from validate(Parsed(value, parsed.problems))
+        if parsed.problems:
+            return  # what other objects are held to could not be read
+        templates = {**known.get(value.meta.namespace, {}), **known.get("", {})}
+        yield from lint_references.template_findings(value, templates)
+        yield from lint_references.service_findings(value, services)
+        return
+    yield from (malformed(problem) for problem in parsed.problems if problem.path.startswith("spec"))
+    if isinstance(value.spec, AnalysisTemplateSpec | AnalysisRunSpec):
+        yield from _analysis(subject, value.spec)
+    elif isinstance(value.spec, ExperimentSpec):
+        yield from lint_references.experiment_findings(value.meta.name, value.spec)
+
+
+def _analysis(subject: Subject, spec: AnalysisTemplateSpec | AnalysisRunSpec) -> Iterator[Finding]:
+    raw = subject.raw.get("spec")
+    metrics = raw.get("metrics") if isinstance(raw, Mapping) else None
+    raw_metrics = metrics if isinstance(metrics, list) else []
+    is_nested_only = isinstance(spec, AnalysisTemplateSpec) and bool(spec.templates) and not raw_metrics
+    if is_nested_only:
+        return
+    yield from template_metrics(raw_metrics, at("spec.metrics"))
+    if not (isinstance(spec, AnalysisTemplateSpec) and spec.templates):
+        yield from name_rules(spec.dry_run, spec.metrics, at("spec.dryRun"))
+        yield from name_rules(spec.measurement_retention, spec.metrics, at("spec.measurementRetention"))
+        yield from _undeclared(raw_metrics, {arg.name for arg in spec.args})
+
+
+def _undeclared(raw_metrics: Sequence[Any], declared: set[str]) -> Iterator[Finding]:
+    for index, raw in enumerate(raw_metrics):
+        for name in sorted(placeholders(raw) - declared):
+            place = Place(f"spec.metrics[{index}]", f"spec.metrics[{index}]")
+            yield place.invalid(f"{{{{args.{name}}}}}", f'the argument "{name}" is not declared in spec.args')
+
+
+def _templates(subjects: Sequence[Subject]) -> dict[str, lint_references.Known]:
+    """Templates in the files by namespace; cluster-wide ones under the empty name."""
+    known: dict[str, dict[TemplateRef, AnalysisTemplate]] = {}
+    for subject in subjects:
+        if subject.kind in ("AnalysisTemplate", "ClusterAnalysisTemplate"):
+            template = parse.parse_analysis_template(subject.raw).value
+            is_cluster = template.is_cluster_scoped
+            namespace = "" if is_cluster else template.meta.namespace
+            ref = TemplateRef(template_name=template.meta.name, cluster_scope=is_cluster)
+            known.setdefault(namespace, {})[ref] = template
+    return {namespace: dict(templates) for namespace, templates in known.items()}
