@@ -30,6 +30,7 @@ REQUESTS_AT_ONCE_MAX = 64
 REQUEST_TIMEOUT_SECONDS = 30.0
 PAGE_SIZE = 500
 WATCH_SECONDS = 300
+TLS_END_SECONDS = 0.25  # aiohttp does not wait until both sides have said goodbye
 
 
 class ApiFailure(Exception):
@@ -127,8 +128,11 @@ class ApiClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._session is None:
+            return
+        await self._session.close()
+        if self._connection.tls is not None:
+            await asyncio.sleep(TLS_END_SECONDS)
 
     async def get(self, kind: Kind, key: Key) -> Json:
         """Read one object."""

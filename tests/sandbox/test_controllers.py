@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,14 +28,15 @@ from rollouts.sandbox.kinds import (
     is_terminating,
     uid_of,
 )
-from tests.sandbox.a_cluster import NAMESPACE, Cluster, a_cluster, a_replica_set, a_service, a_template, counted
+from tests.sandbox.a_cluster import Cluster, a_cluster, a_replica_set, a_service, a_template, counted
+from tests.sandbox.ground import Ground
 
 WIDGETS = Kind("example.com/v1", "Widget", "widgets")
 
 
 @pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
-    async with a_cluster() as running:
+async def cluster(ground: Ground) -> AsyncIterator[Cluster]:
+    async with a_cluster(ground) as running:
         yield running
 
 
@@ -61,7 +63,7 @@ async def test_a_lost_pod_is_replaced(cluster: Cluster) -> None:
     await cluster.create(REPLICA_SETS, a_replica_set("web", 1, a_template("web")))
     await cluster.ready("web", 1)
     (pod,) = await cluster.pods_of("web")
-    await cluster.api.delete(PODS, (NAMESPACE, pod["metadata"]["name"]))
+    await cluster.api.delete(PODS, cluster.key(pod["metadata"]["name"]))
     (other,) = await cluster.until_count(PODS, 1, lambda seen: uid_of(seen) != uid_of(pod))
     assert (controller_of(other) or {})["name"] == "web"
 
@@ -81,7 +83,7 @@ async def test_pods_are_adopted_and_released_by_their_labels(cluster: Cluster) -
     await cluster.ready("web", 1)
     (pod,) = await cluster.pods_of("web")
     assert pod["metadata"]["name"] == "orphan"
-    await cluster.api.patch(PODS, (NAMESPACE, "orphan"), {"metadata": {"labels": {"app": "else"}}})
+    await cluster.api.patch(PODS, cluster.key("orphan"), {"metadata": {"labels": {"app": "else"}}})
     released = await cluster.until(PODS, "orphan", lambda seen: controller_of(seen) is None)
     assert released["metadata"]["labels"]["app"] == "else"
     await cluster.ready("web", 1)
@@ -99,7 +101,7 @@ async def test_a_deployment_rolls_to_a_new_template(cluster: Cluster) -> None:
     done = await cluster.until(DEPLOYMENTS, "web", is_complete)
     assert done["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
     await cluster.until_count(PODS, 3)
-    sets, _ = await cluster.api.list(REPLICA_SETS)
+    sets = await cluster.objects(REPLICA_SETS)
     assert sorted(one["spec"]["replicas"] for one in sets) == [0, 3]
     assert all("pod-template-hash" in one["spec"]["selector"]["matchLabels"] for one in sets)
 
@@ -107,7 +109,7 @@ async def test_a_deployment_rolls_to_a_new_template(cluster: Cluster) -> None:
 async def set_image(cluster: Cluster, image: str) -> None:
     (container,) = a_template("web")["spec"]["containers"]
     change = {"spec": {"template": {"spec": {"containers": [container | {"image": image}]}}}}
-    await cluster.api.patch(DEPLOYMENTS, (NAMESPACE, "web"), change)
+    await cluster.api.patch(DEPLOYMENTS, cluster.key("web"), change)
 
 
 def is_complete(deployment: Json) -> bool:
@@ -126,7 +128,7 @@ async def test_a_deployment_with_a_bad_template_keeps_serving(cluster: Cluster) 
     await cluster.until(DEPLOYMENTS, "web", is_complete)
     await cluster.api.patch(
         DEPLOYMENTS,
-        (NAMESPACE, "web"),
+        cluster.key("web"),
         {"spec": {"template": {"metadata": {"annotations": {"sandbox.rollouts.io/ready-after": "never"}}}}},
     )
     stuck = await cluster.until(
@@ -169,7 +171,7 @@ async def test_a_rollback_reuses_the_old_replica_set(cluster: Cluster) -> None:
     await set_image(cluster, image)
     back = await cluster.until(DEPLOYMENTS, "web", is_complete)
     assert back["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
-    sets, _ = await cluster.api.list(REPLICA_SETS)
+    sets = await cluster.objects(REPLICA_SETS)
     assert len(sets) == 2
 
 
@@ -216,8 +218,8 @@ async def test_endpoints_follow_readiness(cluster: Cluster) -> None:
         ENDPOINTS, "web", lambda one: len((one.get("subsets") or [{}])[0].get("addresses") or ()) == 2
     )
     assert len(subsets["subsets"][0]["notReadyAddresses"]) == 1
-    await cluster.api.delete(SERVICES, (NAMESPACE, "web"))
-    await cluster.gone(ENDPOINTS, (NAMESPACE, "web"))
+    await cluster.api.delete(SERVICES, cluster.key("web"))
+    await cluster.gone(ENDPOINTS, cluster.key("web"))
     await cluster.until_count(ENDPOINT_SLICES, 0)
 
 
@@ -232,20 +234,20 @@ async def owned_maps(cluster: Cluster, **deletion: Any) -> None:
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid_of(owner)}
     metadata = {"name": "owned", "ownerReferences": [{**reference, "blockOwnerDeletion": True}]}
     await cluster.create(CONFIG_MAPS, {"metadata": metadata})
-    await cluster.api.delete(CONFIG_MAPS, (NAMESPACE, "owner"), options=deletion)
+    await cluster.api.delete(CONFIG_MAPS, cluster.key("owner"), options=deletion)
 
 
 async def test_dependents_go_after_their_owner(cluster: Cluster) -> None:
     """Background deletion."""
     await owned_maps(cluster, propagationPolicy="Background")
-    await cluster.gone(CONFIG_MAPS, (NAMESPACE, "owned"))
+    await cluster.gone(CONFIG_MAPS, cluster.key("owned"))
 
 
 async def test_dependents_go_before_their_owner_in_the_foreground(cluster: Cluster) -> None:
     """The owner waits, with its finalizer, until no dependent blocks it."""
     _, version = await cluster.api.list(CONFIG_MAPS)
     await owned_maps(cluster, propagationPolicy="Foreground")
-    await cluster.gone(CONFIG_MAPS, (NAMESPACE, "owner"))
+    await cluster.gone(CONFIG_MAPS, cluster.key("owner"))
     deleted = []
     async for event in cluster.api.watch(CONFIG_MAPS, version):
         if event["type"] == "DELETED":
@@ -258,7 +260,7 @@ async def test_dependents_go_before_their_owner_in_the_foreground(cluster: Clust
 async def test_orphans_stay_without_their_owner(cluster: Cluster) -> None:
     """The reference goes, the object does not."""
     await owned_maps(cluster, propagationPolicy="Orphan")
-    await cluster.gone(CONFIG_MAPS, (NAMESPACE, "owner"))
+    await cluster.gone(CONFIG_MAPS, cluster.key("owner"))
     orphan = await cluster.until(CONFIG_MAPS, "owned", lambda one: not one["metadata"].get("ownerReferences"))
     assert not is_terminating(orphan)
 
@@ -272,11 +274,11 @@ async def test_an_object_goes_only_with_its_last_owner(cluster: Cluster) -> None
         for owner in (first, second)
     ]
     await cluster.create(CONFIG_MAPS, {"metadata": {"name": "owned", "ownerReferences": references}})
-    await cluster.api.delete(CONFIG_MAPS, (NAMESPACE, "first"))
+    await cluster.api.delete(CONFIG_MAPS, cluster.key("first"))
     left = await cluster.until(CONFIG_MAPS, "owned", lambda one: len(one["metadata"]["ownerReferences"]) == 1)
     assert left["metadata"]["ownerReferences"][0]["name"] == "second"
-    await cluster.api.delete(CONFIG_MAPS, (NAMESPACE, "second"))
-    await cluster.gone(CONFIG_MAPS, (NAMESPACE, "owned"))
+    await cluster.api.delete(CONFIG_MAPS, cluster.key("second"))
+    await cluster.gone(CONFIG_MAPS, cluster.key("owned"))
 
 
 async def test_custom_resources_own_and_are_owned(cluster: Cluster) -> None:
@@ -296,21 +298,22 @@ async def test_custom_resources_own_and_are_owned(cluster: Cluster) -> None:
     replica_set["metadata"]["ownerReferences"] = [{**reference, "controller": True}]
     await cluster.create(REPLICA_SETS, replica_set)
     await cluster.ready("web", 1)
-    await cluster.api.delete(WIDGETS, (NAMESPACE, "owner"))
-    await cluster.gone(REPLICA_SETS, (NAMESPACE, "web"))
+    await cluster.api.delete(WIDGETS, cluster.key("owner"))
+    await cluster.gone(REPLICA_SETS, cluster.key("web"))
     await cluster.until_count(PODS, 0)
 
 
 async def test_a_namespace_is_emptied_before_it_goes(cluster: Cluster) -> None:
     """Its objects go, graceful pods included, and then the namespace."""
-    await cluster.create(NAMESPACES, {"metadata": {"name": "shop"}})
-    await cluster.until(SERVICE_ACCOUNTS, "default", lambda _: True, namespace="shop")
-    await cluster.create(REPLICA_SETS, a_replica_set("web", 2, a_template("web")), namespace="shop")
-    await cluster.create(CONFIG_MAPS, {"metadata": {"name": "settings"}}, namespace="shop")
-    await cluster.until_count(PODS, 2)
-    await cluster.api.delete(NAMESPACES, ("", "shop"))
-    await cluster.gone(NAMESPACES, ("", "shop"))
-    await cluster.until_count(PODS, 0)
+    shop = replace(cluster, namespace=f"{cluster.namespace}-shop")
+    await shop.create(NAMESPACES, {"metadata": {"name": shop.namespace}})
+    await shop.until(SERVICE_ACCOUNTS, "default", lambda _: True)
+    await shop.create(REPLICA_SETS, a_replica_set("web", 2, a_template("web")))
+    await shop.create(CONFIG_MAPS, {"metadata": {"name": "settings"}})
+    await shop.until_count(PODS, 2)
+    await shop.api.delete(NAMESPACES, ("", shop.namespace))
+    await shop.gone(NAMESPACES, ("", shop.namespace))
+    await shop.until_count(PODS, 0)
     with pytest.raises(ApiFailure) as failure:
-        await cluster.api.get(CONFIG_MAPS, ("shop", "settings"))
+        await shop.api.get(CONFIG_MAPS, shop.key("settings"))
     assert failure.value.is_not_found

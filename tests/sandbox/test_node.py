@@ -26,7 +26,8 @@ from rollouts.sandbox.kinds import (
     Json,
     is_terminating,
 )
-from tests.sandbox.a_cluster import NAMESPACE, Cluster, a_cluster, a_replica_set, a_service, a_template
+from tests.sandbox.a_cluster import Cluster, a_cluster, a_replica_set, a_service, a_template
+from tests.sandbox.ground import Ground
 
 CHILD = """
 import asyncio
@@ -45,8 +46,8 @@ asyncio.run(main())
 
 
 @pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
-    async with a_cluster() as running:
+async def cluster(ground: Ground) -> AsyncIterator[Cluster]:
+    async with a_cluster(ground) as running:
         yield running
 
 
@@ -123,7 +124,7 @@ async def test_no_request_fails_while_pods_come_and_go(cluster: Cluster) -> None
     async with load_on(f"{await cluster.service_url('web')}/") as load:
         await load.until("v1", 20)
         changed = template["spec"] | {"containers": [template["spec"]["containers"][0] | {"args": ["--version=v2"]}]}
-        await cluster.api.patch(DEPLOYMENTS, (NAMESPACE, "web"), {"spec": {"template": {"spec": changed}}})
+        await cluster.api.patch(DEPLOYMENTS, cluster.key("web"), {"spec": {"template": {"spec": changed}}})
         await cluster.until_count(PODS, 2, serves("v2"))
         await cluster.scale(DEPLOYMENTS, "web", 4)
         await cluster.until_count(PODS, 4, serves("v2"))
@@ -170,8 +171,8 @@ async def test_a_program_that_will_not_stop_is_killed_after_its_grace_period(clu
     await cluster.create(PODS, a_pod("web", template))
     await cluster.until(PODS, "web", is_ready)
     assert programs_below(os.getpid())
-    await cluster.api.delete(PODS, (NAMESPACE, "web"))
-    await cluster.gone(PODS, (NAMESPACE, "web"))
+    await cluster.api.delete(PODS, cluster.key("web"))
+    await cluster.gone(PODS, cluster.key("web"))
     assert not programs_below(os.getpid())
 
 
@@ -183,7 +184,7 @@ async def test_a_terminating_pod_is_out_of_the_endpoints_before_it_stops(cluster
     await cluster.create(PODS, a_pod("web", template))
     pod = await cluster.until(PODS, "web", is_ready)
     await cluster.until_count(ENDPOINT_SLICES, 1, lambda one: ready_endpoints(one) == 1)
-    await cluster.api.delete(PODS, (NAMESPACE, "web"))
+    await cluster.api.delete(PODS, cluster.key("web"))
     (left,) = await cluster.until_count(ENDPOINT_SLICES, 1, lambda one: ready_endpoints(one) == 0)
     assert left["endpoints"][0]["conditions"] == {"ready": False, "serving": True, "terminating": True}
     async with (
@@ -192,7 +193,7 @@ async def test_a_terminating_pod_is_out_of_the_endpoints_before_it_stops(cluster
         client.get(f"{await cluster.service_url('web')}/") as fallback,
     ):
         assert (direct.status, fallback.status) == (200, 200)
-    await cluster.gone(PODS, (NAMESPACE, "web"))
+    await cluster.gone(PODS, cluster.key("web"))
 
 
 async def test_settings_of_a_container_reach_its_program(cluster: Cluster) -> None:
@@ -231,7 +232,7 @@ async def test_a_readiness_gate_holds_a_pod_back(cluster: Cluster) -> None:
     running = await cluster.until(PODS, "web", lambda seen: seen["status"]["phase"] == "Running")
     assert (condition_of(running, "Ready") or {})["reason"] == "ReadinessGatesNotReady"
     conditions = [*running["status"]["conditions"], {"type": "example.com/ok", "status": "True"}]
-    await cluster.api.patch(PODS, (NAMESPACE, "web"), {"status": {"conditions": conditions}}, subresource="status")
+    await cluster.api.patch(PODS, cluster.key("web"), {"status": {"conditions": conditions}}, subresource="status")
     await cluster.until(PODS, "web", is_ready)
 
 
@@ -241,11 +242,11 @@ async def test_a_slow_pod_takes_its_time_to_stop(cluster: Cluster) -> None:
     await cluster.create(PODS, a_pod("stuck", a_template("web", stop_takes="ever")))
     for name in ("slow", "stuck"):
         await cluster.until(PODS, name, is_ready)
-        await cluster.api.delete(PODS, (NAMESPACE, name))
+        await cluster.api.delete(PODS, cluster.key(name))
         await cluster.until(PODS, name, is_terminating)
-    await cluster.gone(PODS, (NAMESPACE, "slow"))
-    await cluster.api.delete(PODS, (NAMESPACE, "stuck"), options={"gracePeriodSeconds": 0})
-    await cluster.gone(PODS, (NAMESPACE, "stuck"))
+    await cluster.gone(PODS, cluster.key("slow"))
+    await cluster.api.delete(PODS, cluster.key("stuck"), options={"gracePeriodSeconds": 0})
+    await cluster.gone(PODS, cluster.key("stuck"))
 
 
 async def test_a_finalizer_keeps_a_stopped_pod(cluster: Cluster) -> None:
@@ -254,10 +255,10 @@ async def test_a_finalizer_keeps_a_stopped_pod(cluster: Cluster) -> None:
     pod["metadata"]["finalizers"] = ["example.com/wait"]
     await cluster.create(PODS, pod)
     await cluster.until(PODS, "web", is_ready)
-    await cluster.api.delete(PODS, (NAMESPACE, "web"))
+    await cluster.api.delete(PODS, cluster.key("web"))
     await cluster.until(PODS, "web", lambda seen: "terminated" in seen["status"]["containerStatuses"][0]["state"])
-    await cluster.api.patch(PODS, (NAMESPACE, "web"), {"metadata": {"finalizers": []}})
-    await cluster.gone(PODS, (NAMESPACE, "web"))
+    await cluster.api.patch(PODS, cluster.key("web"), {"metadata": {"finalizers": []}})
+    await cluster.gone(PODS, cluster.key("web"))
 
 
 @pytest.mark.parametrize(
