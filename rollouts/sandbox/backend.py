@@ -64,7 +64,7 @@ class Backend:
         return record
 
     def remove(self, resource: Resource, key: Key, last: Json | None = None) -> Record:
-        """Remove an object that is there; its `last` state (default: the stored one), at the revision of its removal."""
+        """Remove an object that is there; its `last` state (else the stored one), at the revision of its removal."""
         record = self.store.delete(resource.store_key, key, last)
         if resource.store_key == CRDS:
             self.registry.remove(record.object)

@@ -10,7 +10,7 @@ on request and talks to the server over HTTP like anyone else. The command for p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -22,14 +22,13 @@ from aiohttp import web
 
 from rollouts.sandbox import rbac
 from rollouts.sandbox.access import ADMIN, Access
-from rollouts.sandbox.addresses import Addresses
+from rollouts.sandbox.addresses import SERVICE_RANGE, Addresses
 from rollouts.sandbox.backend import Backend
 from rollouts.sandbox.calls import Call
 from rollouts.sandbox.client import Connection
-from rollouts.sandbox.clock import Clock, wall_clock
+from rollouts.sandbox.clock import wall_clock
 from rollouts.sandbox.faults import Faults
 from rollouts.sandbox.loopback import claim
-from rollouts.sandbox.rbac import Identity
 from rollouts.sandbox.resources import Json, Registry
 from rollouts.sandbox.routing import Target
 from rollouts.sandbox.server import Server
@@ -45,10 +44,11 @@ SHUTDOWN_SECONDS = 0.5
 class Sandbox:
     """An embedded Kubernetes API on loopback.
 
-    `port` 0 takes a free one. With `rbac` on, requests are judged by the Roles and bindings in the cluster. `tokens`
-    are bearer tokens known from the start; the kubeconfig carries an administrator's. With `workloads` on, controllers,
-    a node and a balancer make it a small cluster that runs programs, in a part of the loopback network of its own;
-    `logs` is the folder for the programs' output. Entering raises OSError when an address cannot be had.
+    `port` 0 takes a free one. With `rbac` on, requests are judged by the Roles and bindings in the cluster;
+    `access.issue` makes bearer tokens. With `workloads` on, controllers, a node and a balancer make it a small cluster
+    that runs programs; `logs` is the folder for the programs' output. Services get addresses of `service_range`, which
+    is a claimed part of the loopback network when there are workloads, and otherwise need not exist.
+    Entering raises OSError when an address cannot be had.
     """
 
     def __init__(
@@ -56,22 +56,22 @@ class Sandbox:
         *,
         port: int = 0,
         rbac: bool = False,
-        tokens: Mapping[str, Identity] | None = None,
         workloads: bool = False,
         logs: Path | None = None,
+        service_range: str = SERVICE_RANGE,
         changes_kept_max: int = CHANGES_KEPT_MAX,
-        clock: Clock = wall_clock,
     ) -> None:
         self.faults = Faults()
         self.store = Store(changes_kept_max=changes_kept_max)
         self.registry = Registry()
-        self.access = Access(self.store, rbac_enabled=rbac, tokens=tokens)
+        self.access = Access(self.store, rbac_enabled=rbac)
         self.access.now = self._now
         self.token = self.access.issue(ADMIN)
         """An administrator's bearer token."""
-        self._clock = clock
         self._port = port
-        self._backend = Backend(store=self.store, registry=self.registry, addresses=Addresses(), clock=self._now)
+        self._backend = Backend(
+            store=self.store, registry=self.registry, addresses=Addresses(service_range), clock=self._now
+        )
         self._server = Server(self._backend, access=self.access, faults=self.faults)
         self._runner: web.ServerRunner | None = None
         self._wants_workloads = workloads
@@ -158,7 +158,7 @@ class Sandbox:
             raise LookupError(f"the cluster serves no {obj['kind']} of {obj['apiVersion']}")
         namespace = obj["metadata"].get("namespace", "default") if resource.namespaced else None
         target = Target(resource=resource, verb="create", namespace=namespace, name="", subresource="")
-        call = Call(target=target, query={}, body=encode(obj), user_agent="sandbox")
+        call = Call(target=target, query={}, body=encode(obj), user_agent="kube-apiserver/sandbox")
         return Writer(self._backend).create(call).record.object
 
     def compact(self) -> None:
@@ -166,23 +166,14 @@ class Sandbox:
         self.store.compact()
 
     def _now(self) -> datetime:
-        return self._clock() + self.faults.clock_offset
+        return wall_clock() + self.faults.clock_offset
 
     def _make_first_objects(self) -> None:
         """What a cluster holds from the start."""
         for name in NAMESPACES_AT_START:
-            self._make({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
+            self.create({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
         for obj in rbac.bootstrap() if self.access.rbac_enabled else ():
-            self._make(obj)
-
-    def _make(self, obj: Json) -> None:
-        group, _, version = obj["apiVersion"].rpartition("/")
-        resource = self.registry.find_kind(group, version, obj["kind"])
-        assert resource is not None
-        target = Target(resource=resource, verb="create", namespace=None, name="", subresource="")
-        Writer(self._backend).create(
-            Call(target=target, query={}, body=encode(obj), user_agent="kube-apiserver/sandbox")
-        )
+            self.create(obj)
 
 
 def kubeconfig(url: str, token: str) -> Json:

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         asyncio.run(
             up(
-                kubeconfig=args.kubeconfig,
+                kubeconfig=args.kubeconfig.absolute(),
                 port=args.port,
                 rbac=args.rbac,
                 workloads=not args.api_only,
@@ -69,9 +69,12 @@ async def up(
         loop.add_signal_handler(number, stopping.set)
     async with Sandbox(port=port, rbac=rbac, workloads=workloads, logs=logs) as sandbox:
         if crds is not None:
-            sandbox.install(sorted(crds.glob("*.y*ml")))
+            sandbox.install(_manifests(crds))
         sandbox.kubeconfig(kubeconfig)
-        sys.stdout.write(f"The cluster answers at {sandbox.url}\nexport KUBECONFIG={kubeconfig.absolute()}\n")
+        sys.stdout.write(f"The cluster answers at {sandbox.url}\nexport KUBECONFIG={kubeconfig}\n")
         sys.stdout.flush()
         await stopping.wait()
-    kubeconfig.unlink(missing_ok=True)
+
+
+def _manifests(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.y*ml"))
