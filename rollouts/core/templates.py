@@ -228,8 +228,17 @@ def _require_measurable(analysis: RolloutAnalysis, flat: Flat, *, is_background:
 
 def _spec(flat: Flat) -> dict[str, Any]:
     spec: dict[str, Any] = {"metrics": [metric.raw for metric in flat.metrics]}
-    lists = {"args": flat.args, "dryRun": flat.dry_run, "measurementRetention": flat.retention}
-    return spec | {name: [codec.encode(item) for item in items] for name, items in lists.items() if items}
+    lists = {
+        "args": [_argument(arg) for arg in flat.args],
+        "dryRun": [codec.encode(rule) for rule in flat.dry_run],
+        "measurementRetention": [codec.encode(rule) for rule in flat.retention],
+    }
+    return spec | {name: items for name, items in lists.items() if items}
+
+
+def _argument(arg: AnalysisArgument) -> dict[str, Any]:
+    """An argument as JSON; an empty value is a value."""
+    return codec.encode(arg) | ({} if arg.value is None else {"value": arg.value})
 
 
 def _kind(ref: TemplateRef) -> str:
