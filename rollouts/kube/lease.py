@@ -16,11 +16,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
-from rollouts.kube.client import Json, KubeClient, Request
+from rollouts.kube.client import Json, Request
 from rollouts.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from rollouts.kube.kinds import LEASES
 
@@ -85,12 +85,20 @@ class Claim:
     identity: str
 
 
+class Sender(Protocol):
+    """What the elector needs of a client."""
+
+    async def send(self, request: Request, *, timeout_seconds: float) -> Json:
+        """Send one request. Raises ApiError."""
+        ...
+
+
 class Elector:
     """Competes for one Lease, keeps it once it is won, and is the fence of everything that writes."""
 
     def __init__(
         self,
-        client: KubeClient,
+        client: Sender,
         *,
         claim: Claim,
         timing: LeaseTiming | None = None,
@@ -121,24 +129,25 @@ class Elector:
             await self._sleep(self._pause())
         log.info("leader_elected", identity=self.identity)
         self.leading.set()
-        try:
-            async with asyncio.TaskGroup() as group:
-                renewing = group.create_task(self._renew_while_held())
-                await self._watch_deadline()
-                renewing.cancel()
-        finally:
-            self._renewed_at = None
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew_while_held())
+            await self._watch_deadline()
+            renewing.cancel()
+        self._renewed_at = None
         log.warning("leadership_lost", identity=self.identity)
 
     async def release(self) -> None:
         """Give the lease up, so that a rival need not wait. Only for a holder that has stopped writing for good."""
-        seen, held = self._seen, self.remaining_seconds() > 0
-        self._renewed_at = None
-        if seen is None or not held or seen.holder != self.identity:
+        if self.remaining_seconds() <= 0:
             return
-        spec = {**seen.spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _micro_time()}
+        self._renewed_at = None
         try:
-            await self._put({**seen.lease, "spec": spec})
+            # read anew: a renewal that was cut off may have reached the server all the same
+            lease = await self._send(Request(method="GET", path=self._path))
+            if _Seen(lease, 0.0).holder == self.identity:
+                given_up = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _micro_time()}
+                await self._put({**lease, "spec": {**lease["spec"], **given_up}})
+                log.info("lease_released", identity=self.identity)
         except ApiError as error:
             log.info("lease_not_released", error=error.message)  # it expires by itself
 
@@ -171,10 +180,12 @@ class Elector:
             seen = await self._look()
         started = self._clock()
         if seen is None:
+            if self._is_claimed_at(started):
+                return False  # deleted under its holder, who trusts it until it hears of that
             self._keep(await self._create(), started)
             return True
         is_mine = seen.holder == self.identity
-        if not is_mine and seen.holder and started < seen.expires_at(self._timing):
+        if self._is_claimed_at(started):
             return False
         spec = {**seen.spec, **self._claim()}
         if not is_mine:
@@ -217,6 +228,10 @@ class Elector:
     def _keep(self, lease: Json, sent_at: float) -> None:
         self._seen = _Seen(lease, self._clock())
         self._renewed_at = sent_at
+
+    def _is_claimed_at(self, moment: float) -> bool:
+        """Whether the last thing that was seen is a rival's claim that still holds."""
+        return self._is_taken() and self._seen is not None and moment < self._seen.expires_at(self._timing)
 
     def _is_taken(self) -> bool:
         return self._seen is not None and self._seen.holder not in ("", self.identity)
