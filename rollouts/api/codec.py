@@ -10,6 +10,7 @@ What values mean together is validate's business.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ class Problem:
 
 Problems = list[Problem]
 _ABSENT: Any = object()
+_DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,11 @@ def members(kind: Any) -> tuple[Any, ...]:
 # Reading
 
 
-def decode(cls: type[T], value: Mapping[str, Any], problems: Problems, path: str = "") -> T:
-    """Read an object as `cls`, adding a Problem for each member that cannot be read."""
+def decode(cls: type[T], json: object, problems: Problems, path: str = "") -> T:
+    """Read an object as `cls`, adding a Problem for each member that cannot be read; null reads as an empty object."""
+    if json is not None and not isinstance(json, Mapping):
+        problems.append(Problem(path, f"must be an object, not {_shown(json)}"))
+    value: Mapping[str, Any] = json if isinstance(json, Mapping) else {}
     known: dict[str, Any] = {}
     rest = dict(value)
     for attribute in attributes(cls):
@@ -142,10 +147,10 @@ def _attribute_value(attribute: Attribute, value: Any, path: str, problems: Prob
 
 
 def _seconds(mark: Seconds, value: Any, path: str, problems: Problems) -> Any:
-    if mark.numbers and isinstance(value, int) and not isinstance(value, bool):
+    if mark.numbers and _is_integer(value):
         return value
     if isinstance(value, str):
-        is_number = mark.numbers and value.removeprefix("-").removeprefix("+").isdecimal()
+        is_number = mark.numbers and _DIGITS.fullmatch(value) is not None
         read = int(value) if is_number else durations.whole_seconds(value)
         if read is not None:
             return read
@@ -229,7 +234,7 @@ def _scalar(kind: Any, value: Any) -> Any:
     if kind is bool or kind is str:
         return value if isinstance(value, kind) else _ABSENT
     if kind is int:
-        return value if isinstance(value, int) and not isinstance(value, bool) else _ABSENT
+        return value if _is_integer(value) else _ABSENT
     if kind is intstr.IntOrPercent:
         return intstr.parse(value) or _ABSENT
     if kind is datetime:
@@ -237,6 +242,11 @@ def _scalar(kind: Any, value: Any) -> Any:
     if issubclass(kind, Enum):
         return next((member for member in kind if member.value == value), _ABSENT)
     raise AssertionError(f"no reader for {kind}")
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether Go could hold it in an int64."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 def _is_list(value: Any) -> bool:

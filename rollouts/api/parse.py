@@ -119,7 +119,4 @@ class _Parts:
         self.problems: list[Problem] = []
 
     def read(self, cls: type[T], name: str) -> T:
-        member = self._raw.get(name)
-        if member is not None and not isinstance(member, Mapping):
-            self.problems.append(Problem(name, "must be an object"))
-        return codec.decode(cls, member if isinstance(member, Mapping) else {}, self.problems, name)
+        return codec.decode(cls, self._raw.get(name), self.problems, name)

@@ -196,7 +196,7 @@ class RolloutStatus:
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Read a status; members that cannot be read are left out."""
-        return codec.decode(cls, value, []) if isinstance(value, Mapping) else cls()
+        return codec.decode(cls, value, [])
 
     def to_json(self) -> dict[str, Any]:
         """The status as the API server stores it: empty members left out, numbers always present."""

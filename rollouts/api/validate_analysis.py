@@ -90,7 +90,7 @@ def template_metrics(raw_metrics: Sequence[Any], place: Place) -> Iterator[Findi
     read = []
     for index, raw in enumerate(raw_metrics):
         filled = (
-            {key: _dummy_member(str(key), member) for key, member in raw.items()} if isinstance(raw, Mapping) else {}
+            {key: _dummy_member(str(key), member) for key, member in raw.items()} if isinstance(raw, Mapping) else raw
         )
         read.append(codec.decode(Metric, filled, problems, place[index].path))
     yield from (malformed(problem) for problem in problems if not problem.path.endswith(_DURATIONS))

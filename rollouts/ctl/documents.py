@@ -18,6 +18,7 @@ FILE_BYTES_MAX = 16 * 1024 * 1024
 VALUES_MAX = 200_000  # per document, aliases counted as often as they are used
 DEPTH_MAX = 100
 
+_INTEGER_MAX = 2**63 - 1  # what the other side holds numbers in
 _MERGE = "tag:yaml.org,2002:merge"
 _TOKEN = re.compile(r"\['(?P<quoted>[^']*)'\]|\[(?P<index>[0-9]+)\]|\.?(?P<name>[^.\[]+)")
 
@@ -182,5 +183,8 @@ class _Builder:
             value = self._loader.construct_object(node)
         except (ValueError, OverflowError, yaml.YAMLError):
             self.problems.append((_line(node), f"cannot be read: {str(node.value)[:60]!r}"))
+            return None
+        if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+            self.problems.append((_line(node), "is too large a number"))
             return None
         return value if value is None or isinstance(value, str | bool | int | float) else str(node.value)

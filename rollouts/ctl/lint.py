@@ -133,7 +133,7 @@ def _sort_in(path: str, document: Document, files: _Files) -> None:
             files.subjects.append(subject)
         elif not raw.get("kind") or not raw.get("apiVersion"):
             files.troubles.append(subject.trouble("", "must have an apiVersion and a kind"))
-        elif str(raw["apiVersion"]).startswith(f"{GROUP}/") and raw["kind"] in SPECS:
+        elif str(raw["apiVersion"]).startswith(f"{GROUP}/") and str(raw["kind"]) in SPECS:
             files.troubles.append(subject.trouble("apiVersion", f"must be {API_VERSION}"))
 
 
@@ -147,7 +147,7 @@ def _objects(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_ours(raw: Mapping[str, Any]) -> bool:
-    return raw.get("apiVersion") == API_VERSION and raw.get("kind") in SPECS
+    return raw.get("apiVersion") == API_VERSION and str(raw.get("kind")) in SPECS
 
 
 def _is_service(raw: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ _UNITS = {
     "h": Fraction(3600),
 }
 _TERM = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<unit>ns|us|µs|μs|ms|s|m|h)")
+_LENGTH_MAX = 200  # characters; bounds the work a hostile text can cause
 _SECONDS_MAX = (2**63 - 1) // 10**9  # Go holds nanoseconds in an int64
 
 
@@ -24,6 +25,8 @@ def parse(text: str) -> Fraction | None:
     sign, body = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if body == "0":
         return Fraction(0)
+    if len(body) > _LENGTH_MAX:
+        return None
     total, position = Fraction(0), 0
     while position < len(body):
         term = _TERM.match(body, position)

@@ -6,7 +6,10 @@ or without the sign: `"25%"` and `"25"` both mean a quarter. That is what client
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_PERCENTAGE = re.compile(r"-?[0-9]{1,9}%?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,5 @@ def parse(value: object) -> IntOrPercent | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return IntOrPercent(value)
     if isinstance(value, str):
-        digits = value.removesuffix("%").removeprefix("-")
-        if digits.isascii() and digits.isdigit():
-            return IntOrPercent(value)
+        return IntOrPercent(value) if _PERCENTAGE.fullmatch(value) else None
     return None
