@@ -6,6 +6,7 @@ comes out may be stored. It is pure: identity, versions, ownership and the rest 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from rollouts.sandbox import errors
@@ -56,7 +57,7 @@ def admit(
     unknown: list[str] = []
     schema = schema_of(resource)
     read = _read(resource, obj, schema, unknown)
-    warnings = _report_unknown(resource, unknown, field_validation)
+    warnings = _report_unknown(resource, unknown, field_validation, read if verb == "patch" else None)
     found: list[Violation] = []
     validate_metadata(resource, read, old, found)
     if resource.custom is None:
@@ -99,10 +100,22 @@ def _unreadable(resource: Resource, why: str) -> str:
     return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
 
 
-def _report_unknown(resource: Resource, unknown: list[str], field_validation: str) -> tuple[str, ...]:
+def _report_unknown(
+    resource: Resource, unknown: list[str], field_validation: str, patched: Json | None
+) -> tuple[str, ...]:
     if not unknown or field_validation == "Ignore":
         return ()
     reports = tuple(f'unknown field "{path}"' for path in unknown)
+    if field_validation == "Strict" and patched is not None:
+        raise _strict_patch(patched, reports)
     if field_validation == "Strict":
         raise errors.bad_request(_unreadable(resource, f"strict decoding error: {', '.join(reports)}"))
     return reports
+
+
+def _strict_patch(patched: Json, reports: tuple[str, ...]) -> errors.ApiError:
+    """A patch that brings in unknown fields is itself the invalid value."""
+    shown = json.dumps(patched, separators=(",", ":"), sort_keys=True)
+    cause = invalid("patch", shown, f"strict decoding error: {', '.join(reports)}").cause()
+    message = f' "" is invalid: patch: {cause["message"]}'
+    return errors.ApiError(422, "Invalid", message, details={"causes": [cause]})

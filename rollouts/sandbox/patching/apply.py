@@ -20,10 +20,12 @@ from rollouts.sandbox.patching.managed import (
     Writer,
     bare,
     managers_of,
+    stated_anew,
     taken_over,
     written,
 )
 from rollouts.sandbox.patching.structure import compare, field_set, merge, remove
+from rollouts.sandbox.patching.typed import check_fits
 from rollouts.sandbox.schema.model import Json, Schema
 
 BEFORE_FIRST_APPLY = "before-first-apply"
@@ -34,10 +36,12 @@ def apply(live: Json | None, applied: Json, *, by: Writer, force: bool, schema: 
     """The live object (None: a new one) after the writer applied its configuration, managedFields included.
 
     Raises errors.ApiError: 409 with one cause per field when another manager owns a field that would change and
-    `force` is false; 400 when the configuration carries managedFields.
+    `force` is false; 400 when the configuration carries managedFields; 500, as on a real server, when it does not
+    fit the schema.
     """
     if (applied.get("metadata") or {}).get("managedFields"):
         raise errors.bad_request("metadata.managedFields must be nil")
+    check_fits(applied, schema)
     stated = _stated(applied, by.subresource)
     base = bare(live)
     managers = _owners(live, schema, by)
@@ -67,7 +71,7 @@ def _owners(live: Json | None, schema: Schema, by: Writer) -> Managers:
     if live is None or managers:
         return managers
     unrecorded = replace(by, manager=BEFORE_FIRST_APPLY, subresource="")
-    entry = unrecorded.entry("Update", field_set(live, schema) - UNOWNED)
+    entry = unrecorded.entry("Update", stated_anew(live, schema))
     return {entry.key: entry} if entry.fields else {}
 
 
@@ -86,7 +90,7 @@ def _check_conflicts(managers: Managers, key: EntryKey, changed: FieldSet) -> No
         (entry, path)
         for name, entry in sorted(managers.items())
         if name != key
-        for path in sorted(entry.fields & changed)
+        for path in sorted(entry.fields & changed, key=_leaves_first)
     ]
     if not conflicts:
         return
@@ -95,6 +99,11 @@ def _check_conflicts(managers: Managers, key: EntryKey, changed: FieldSet) -> No
         for entry, path in conflicts
     ]
     raise errors.ApiError(409, "Conflict", _conflict_text(conflicts), details={"causes": causes})
+
+
+def _leaves_first(path: FieldPath) -> tuple[tuple[bool, str], ...]:
+    """A server lists what ends at a level before what goes deeper."""
+    return tuple((index < len(path) - 1, element) for index, element in enumerate(path))
 
 
 def _conflict_text(conflicts: list[tuple[Entry, FieldPath]]) -> str:

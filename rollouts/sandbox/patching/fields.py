@@ -1,7 +1,8 @@
 """Sets of fields: what one manager owns, as FieldsV1 in an object's metadata and as paths in memory.
 
 A path is a tuple of elements in their FieldsV1 spelling: `f:spec` is a field, `k:{"name":"web"}` an item of a list of
-maps, `v:"x"` an item of a set. A field set is a frozenset of paths. Walking objects is not done here (structure.py).
+maps, `v:"x"` an item of a set, `i:0` one of an atomic list (only in messages). A field set is a frozenset of paths.
+Walking objects is not done here (structure.py).
 """
 
 from __future__ import annotations
@@ -93,4 +94,6 @@ def _element_text(element: str) -> str:
         return "[" + ",".join(f"{name}={json.dumps(keys[name])}" for name in sorted(keys)) + "]"
     if kind == "v:":
         return f"[={rest}]"
+    if kind == "i:":
+        return f"[{rest}]"
     return f".{rest}"

@@ -20,7 +20,7 @@ def json_patch(target: dict[str, Any], operations: Any) -> dict[str, Any]:
     """
     if not isinstance(operations, list):
         raise errors.bad_request(
-            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
         )
     if len(operations) > OPERATIONS_MAX:
         message = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(operations)}"

@@ -6,11 +6,12 @@ An entry is known by its manager, operation, apiVersion and subresource; its tim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rollouts.sandbox.patching.fields import EMPTY, FieldPath, FieldSet, from_fields_v1, to_fields_v1, without_below
-from rollouts.sandbox.patching.structure import compare
+from rollouts.sandbox.patching.structure import Changes, compare
 from rollouts.sandbox.schema.model import Json, Schema
 
 _METADATA_OF_THE_SERVER = (
@@ -34,10 +35,17 @@ UNOWNED: FieldSet = frozenset(
 _TEMPLATE_PARTS = (("f:metadata",), ("f:spec",), ("f:spec", "f:containers"))
 _BORN_WITH: FieldSet = frozenset(
     {("f:spec",), ("f:template",), ("f:spec", "f:containers"), ("f:spec", "f:template")}
-    | {("f:spec", "f:strategy"), ("f:spec", "f:scaleTargetRef")}
+    | {("f:spec", "f:priority"), ("f:spec", "f:preemptionPolicy"), ("f:spec", "f:tolerations")}
+    | {("f:spec", "f:strategy"), ("f:spec", "f:scaleTargetRef"), ("f:spec", "f:names")}
     | {(*template, *part) for template in (("f:template",), ("f:spec", "f:template")) for part in _TEMPLATE_PARTS}
 )
-"""Parts that a new built-in object has before anybody states them, as they are no pointers in its Go struct."""
+"""Parts that a new built-in object has though nobody states them: those that are no pointers in its Go struct, and what
+admission gives to pods."""
+_UNSET_EVENT: Json = dict.fromkeys(("eventTime", "firstTimestamp", "lastTimestamp"))
+_NEWBORN: Mapping[str, Json] = {
+    "v1.Event": {**_UNSET_EVENT, "reportingComponent": "", "reportingInstance": "", "source": {}}
+}
+"""Kinds that always show some of their fields; showing them unset is no statement."""
 MANAGERS_MAX = 10  # update entries kept on an object before the oldest are merged, as on a real server
 _ANCIENT = "ancient-changes"
 EntryKey = tuple[str, str, str, str]
@@ -92,7 +100,7 @@ class Entry:
         if self.subresource:
             text += f' with subresource "{self.subresource}"'
         if self.operation == "Update":
-            text += f" using {self.api_version}" + (f" at {self.time}" if self.time else "")
+            text += f" using {self.api_version}"
         return text
 
 
@@ -161,12 +169,10 @@ def record(old: Json | None, new: Json, *, by: Writer, schema: Schema) -> Json:
     managers = managers_of(base)
     if old is not None and not managers:
         return written(new, {})
-    changes = compare(bare(old), bare(new), schema)
-    if not changes:
+    changes = compare(bare(old), bare(new), schema) if old is not None else Changes()
+    changed = frozenset((changes.added | changes.modified) - UNOWNED) if old is not None else stated_anew(new, schema)
+    if not changes and not changed:
         return written(new, managers)
-    changed: FieldSet = frozenset((changes.added | changes.modified) - UNOWNED)
-    if old is None and schema.go_type:
-        changed = _stated(changed)
     key = by.key("Update")
     after = taken_over(managers, key, changed, frozenset(changes.removed))
     if changed:
@@ -177,8 +183,14 @@ def record(old: Json | None, new: Json, *, by: Writer, schema: Schema) -> Json:
     return written(new, _capped(after))
 
 
-def _stated(fields: FieldSet) -> FieldSet:
-    """The fields of a new built-in object that its creator stated: not what every such struct has, and no status."""
+def stated_anew(obj: Json, schema: Schema) -> FieldSet:
+    """The fields that the creator of an object states: of a built-in kind neither what every such object has from its
+    birth, nor its status.
+    """
+    changes = compare(_NEWBORN.get(schema.go_type, {}), bare(obj), schema)
+    fields = frozenset((changes.added | changes.modified) - UNOWNED)
+    if not schema.go_type:
+        return fields
     return frozenset(path for path in fields if path not in _BORN_WITH and path[0] != "f:status")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rollouts.sandbox import errors
+from rollouts.sandbox.patching.typed import go_text
 from rollouts.sandbox.schema.model import ANYTHING, Json, Schema
 
 _PATCH = "$patch"
@@ -83,15 +84,14 @@ def _patch_field(result: Json, name: str, patch: Json, schema: Schema) -> None:
 def _merge_list(live: list[Any], patch: list[Any], schema: Schema, *, order: Any, gone: Any) -> list[Any]:
     if schema.merge_key:
         merged = _merge_items(live, patch, schema)
+        order = order if order is not None else patch
         identity = [_identity(item, schema.merge_key) for item in merged]
-        wanted = [_identity(item, schema.merge_key) for item in order or ()]
+        wanted = [_identity(item, schema.merge_key) for item in order if schema.merge_key in item]
         before = [_identity(item, schema.merge_key) for item in live]
     else:
         merged = [item for item in live if item not in (gone or ())]
         merged += [item for item in dict.fromkeys(patch) if item not in merged]
-        identity, wanted, before = merged, list(order or ()), live
-    if order is None:
-        return merged
+        identity, wanted, before = merged, list(order if order is not None else patch), live
     by_identity = dict(zip(identity, merged, strict=True))
     return [by_identity[one] for one in _ordered(identity, wanted, before)]
 
@@ -126,7 +126,7 @@ def _merge_items(live: list[Any], patch: list[Any], schema: Schema) -> list[Any]
 
 def _identity(item: Any, key: str) -> Any:
     if not isinstance(item, dict) or key not in item:
-        raise errors.internal(f"map: {item} does not contain declared merge key: {key}")
+        raise errors.ApiError(500, "", f"map: {go_text(item)} does not contain declared merge key: {key}")
     return item[key]
 
 

@@ -37,10 +37,11 @@ def _parts(value: Any, schema: Schema) -> dict[str, tuple[Any, Schema]]:
     if type(value) is dict:
         return {field_element(name): (part, schema.child(name) or ANYTHING) for name, part in value.items()}
     items = schema.items or ANYTHING
-    return {_item_element(part, schema): (part, items) for part in value}
+    return {item_element(part, schema): (part, items) for part in value}
 
 
-def _item_element(item: Any, schema: Schema) -> str:
+def item_element(item: Any, schema: Schema) -> str:
+    """The path element of an item of a set or of a list of maps."""
     if schema.list_type == "map" and type(item) is dict:
         return key_element(_keys(item, schema))
     return value_element(item)
@@ -65,7 +66,7 @@ def field_set(value: Any, schema: Schema) -> FieldSet:
 
 
 def _claim(value: Any, schema: Schema, path: FieldPath, found: set[FieldPath]) -> None:
-    if not _granular(value, schema) or not value:
+    if not _granular(value, schema) or value == {}:
         if path:
             found.add(path)
         return
