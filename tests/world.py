@@ -26,6 +26,7 @@ from rollouts.core.plan import Note
 from rollouts.lib import selectors, timestamps
 from tests.builders import NOON, Json
 
+CACHED = ("rollout", "replica_sets", "runs")
 TURNS_MAX = 200  # a play that does not come to rest within so many turns is a bug of its own
 
 
@@ -74,9 +75,12 @@ class World:
         self.story: list[tuple[datetime, Note]] = []
         self.writes = 0
         self.before_write: Callable[[str], None] = lambda what: None
+        self.before_scale: Callable[[str, int], None] = lambda name, replicas: None
         self.after_turn: Callable[[World], None] = lambda world: None
         self.after_rest: Callable[[World], None] = lambda world: None
         self._version = 100
+        self._is_lost = False
+        """A write failed, so the key comes again."""
         self.requeue_at: datetime | None = None
         self.cache: Json = {}
         self.deliver()
@@ -125,21 +129,23 @@ class World:
         self.now = end
         self.settle()
 
-    def settle(self) -> None:
-        """Take turns until nothing is written any more."""
+    def settle(self, late: list[tuple[str, ...]] | None = None) -> None:
+        """Take turns until nothing is written any more. `late`: the caches that stay behind in the next turns."""
         for _ in range(TURNS_MAX):
             before = self._version
             self.fill()
-            self.deliver()
+            behind = late.pop(0) if late else ()
+            self.deliver(*(kind for kind in CACHED if kind not in behind))
             self.turn()
-            if self._version == before:
+            is_lost, self._is_lost = self._is_lost, False
+            if self._version == before and not behind and not is_lost:
                 self.after_rest(self)
                 return
         raise AssertionError(f"no rest after {TURNS_MAX} turns:\n" + self.told())
 
     def deliver(self, *kinds: str) -> None:
-        """Let the cache catch up (`rollout`, `replica_sets`, `runs`; all of them when none is named)."""
-        for kind in kinds or ("rollout", "replica_sets", "runs"):
+        """Let the cache catch up, all of it when no part is named."""
+        for kind in kinds or CACHED:
             self.cache[kind] = copy.deepcopy(getattr(self, kind))
 
     # The controller
@@ -202,7 +208,7 @@ class World:
             for action in actions:
                 self._carry_out(action)
         except (Conflict, Unreachable):
-            return
+            self._is_lost = True
 
     def _carry_out(self, action: act.Action) -> None:
         match action:
@@ -224,6 +230,8 @@ class World:
             case act.CreateReplicaSet():
                 self._create(self.replica_sets, action.name, action.manifest)
             case act.ScaleReplicaSet():
+                if action.name in self.replica_sets:
+                    self.before_scale(action.name, action.replicas)
                 patch = {"metadata": {"annotations": dict(action.annotations)}, "spec": {"replicas": action.replicas}}
                 self._patch(self.replica_sets, action.name, patch, action.seen_version)
             case act.PatchReplicaSet():
@@ -268,9 +276,11 @@ class World:
 
     def _evict(self, action: act.EvictPod) -> None:
         self._write(f"evict {action.name}")
-        name, _, ordinal = action.name.rpartition("-")
-        self.pods[name].made_at.pop(int(ordinal))
-        self._count(self.replica_sets[name])
+        name, _, _ = action.name.rpartition("-")
+        made = datetime.fromisoformat(action.uid)
+        if made in self.pods_of(name):
+            self.pods[name].made_at.remove(made)
+            self._count(self.replica_sets[name])
 
     # The API server
 
@@ -315,6 +325,7 @@ class World:
                 raise Conflict("status")
             self._write("status")
         except (Conflict, Unreachable):
+            self._is_lost = True
             return False
         raw["status"] = copy.deepcopy(dict(after))
         self._touch(raw)
@@ -331,12 +342,12 @@ class World:
             wanted = raw["spec"]["replicas"]
             pods += [self.now] * (wanted - len(pods))
             while len(pods) > wanted:  # unready pods first, then the youngest
-                pods.remove(max(pods, key=lambda made: (not self._is_ready(raw, made), made)))
+                pods.remove(max(pods, key=lambda made: (not self.is_ready(raw, made), made)))
             self._count(raw)
 
     def _count(self, raw: Json) -> None:
         pods = self.pods[raw["metadata"]["name"]].made_at
-        ready = sum(1 for made in pods if self._is_ready(raw, made))
+        ready = sum(1 for made in pods if self.is_ready(raw, made))
         status = {
             "replicas": len(pods),
             "readyReplicas": ready,
@@ -347,14 +358,17 @@ class World:
             raw["status"] = status
             self._touch(raw)
 
-    def _is_ready(self, raw: Json, made: datetime) -> bool:
+    def is_ready(self, raw: Json, made: datetime) -> bool:
+        """Whether a pod of this ReplicaSet, made then, is ready now."""
         after = self.settings.ready_after(raw["spec"]["template"]["spec"]["containers"][0]["image"])
         return after is not None and self.now >= made + timedelta(seconds=after)
 
     def _pod_times(self) -> list[datetime]:
         times = []
         for name, pods in self.pods.items():
-            raw = self.replica_sets[name]
+            raw = self.replica_sets.get(name)
+            if raw is None:
+                continue
             after = self.settings.ready_after(raw["spec"]["template"]["spec"]["containers"][0]["image"])
             if after is not None:
                 times += [made + timedelta(seconds=after) for made in pods.made_at]
@@ -369,10 +383,10 @@ class World:
         return tuple(
             Pod(
                 name=f"{name}-{ordinal}",
-                uid=f"{name}-{ordinal}-{made.isoformat()}",
+                uid=made.isoformat(),
                 created_at=made,
                 is_deleting=False,
-                is_available=self._is_ready(self.replica_sets[name], made),
+                is_available=self.is_ready(self.replica_sets[name], made),
                 replica_set_uid=self.replica_sets[name]["metadata"]["uid"],
             )
             for name, pods in self.pods.items()
@@ -380,6 +394,20 @@ class World:
         )
 
     # What tests look at
+
+    def pods_of(self, name: str) -> list[datetime]:
+        """When the pods of this ReplicaSet were made."""
+        return self.pods[name].made_at if name in self.pods else []
+
+    def is_edited(self) -> bool:
+        """Whether the spec has changed since the status answered it."""
+        return self.status.get("observedGeneration") != str(self.rollout["metadata"]["generation"])
+
+    def forget_memory(self) -> None:
+        """The controller starts again: what it only remembered is gone."""
+        self.readings.clear()
+        self.__dict__.pop("_requeues", None)
+        self.requeue_at = self.now
 
     def told(self) -> str:
         """The story so far, a line for each note."""

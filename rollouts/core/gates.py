@@ -129,7 +129,7 @@ def _background(turn: Turn, status: RolloutStatus) -> Gate | None:
     index = status.current_step_index
     if index is not None and index < (analysis.starting_step or 0):
         return None
-    if turn.new.available == 0 and BACKGROUND.get(status) is None:
+    if turn.new.available == 0 < turn.desired and BACKGROUND.get(status) is None:
         return None  # nothing is exposed yet, so a sample would say nothing about this version
     return Gate(
         kind="Background",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollouts.api.status import RolloutStatus
+from rollouts.core import naming
 from rollouts.core.turn import Turn, pod_hash_of
 
 
@@ -15,9 +16,14 @@ def is_rollback(turn: Turn, status: RolloutStatus) -> bool:
 
 
 def is_within_window(turn: Turn, status: RolloutStatus) -> bool:
-    """Whether this is a return to a version so recent that the user lets it skip the steps."""
+    """Whether this is a return to a version so recent that the user lets it skip the steps.
+
+    Only a version that was stable once qualifies: one that was aborted has proven nothing by being old.
+    """
     window, stable, new = turn.rollout.spec.rollback_window, turn.stable(status), turn.new
     if window is None or not window.revisions or new is None or stable is None or new.created_at >= stable.created_at:
+        return False
+    if naming.PROMOTED not in new.annotations:
         return False
     between = [rs for rs in turn.owned if new.created_at < rs.created_at < stable.created_at]
     return len(between) < window.revisions

@@ -30,7 +30,7 @@ def scale(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     notes: list[Note] = []
     for rs in changes:
         size = sizes[rs.uid]
-        actions.extend(_write(turn, rs, size))
+        actions.extend(_write(turn, rs, size, is_stable=rs is turn.stable(status)))
         if size != rs.wanted:
             notes.append(_scaled(rs, size))
     return Change(status=status, actions=tuple(actions), notes=tuple(notes), is_final=bool(actions))
@@ -108,10 +108,12 @@ def _size(rs: ReplicaSet | None) -> Size | None:
     return None if rs is None else Size(wanted=rs.wanted, available=rs.available)
 
 
-def _write(turn: Turn, rs: ReplicaSet, size: int) -> tuple[Action, ...]:
+def _write(turn: Turn, rs: ReplicaSet, size: int, *, is_stable: bool) -> tuple[Action, ...]:
     annotations: dict[str, str | None] = {}
     if rs.annotations.get(naming.DESIRED_REPLICAS) != str(turn.desired) and (size > 0 or rs.wanted > 0):
         annotations[naming.DESIRED_REPLICAS] = str(turn.desired)
+    if is_stable and naming.PROMOTED not in rs.annotations:
+        annotations[naming.PROMOTED] = "true"
     if naming.SCALE_DOWN_DEADLINE in rs.annotations:
         annotations[naming.SCALE_DOWN_DEADLINE] = None
     if size != rs.wanted:
