@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from rollouts.core import expression_values as values
-from rollouts.core.expression_functions import FUNCTIONS
+from rollouts.core.expression_functions import FUNCTIONS, Function
 from rollouts.core.expression_predicates import PREDICATES
 from rollouts.core.expression_syntax import parse
 from rollouts.core.expression_tree import (
@@ -31,12 +31,14 @@ from rollouts.core.expression_tree import (
     Pointer,
     Slice,
     Unary,
+    nodes,
 )
 
-__all__ = ["Answer", "ExpressionError", "evaluate", "moment", "parse", "require_bool"]
+__all__ = ["Answer", "ExpressionError", "check", "evaluate", "moment", "parse", "require_bool"]
 
 STEPS_MAX = 200_000
 
+_RESULT = "result"
 _NOTHING = object()
 """What an optional member of nil is, up to the end of its chain."""
 
@@ -58,6 +60,16 @@ def evaluate(text: str, *, result: Any, now: datetime) -> Answer:
     return Answer(value, program.names, frozenset(walk.compared))
 
 
+def check(text: str) -> None:
+    """Raise ExpressionError for what is wrong whatever the result is: syntax, names, numbers of arguments."""
+    for node in nodes(parse(text).root):
+        match node:
+            case Name(name) if name != _RESULT:
+                raise ExpressionError(f"unknown name {name}")
+            case Call():
+                _known(node)
+
+
 def require_bool(value: Any) -> bool:
     """`value`, which a condition must make a bool. Raises ExpressionError."""
     if not isinstance(value, bool):
@@ -71,6 +83,17 @@ def moment(text: str, now: datetime) -> datetime:
     if not isinstance(value, datetime):
         raise ExpressionError(f"expected time, but got {values.type_name(value)}")
     return value
+
+
+def _known(call: Call) -> Function:
+    """The function that is called. Raises ExpressionError when there is none, or none with so many arguments."""
+    function = FUNCTIONS.get(call.name) or PREDICATES.get(call.name)
+    if function is None:
+        raise ExpressionError(f"unknown name {call.name}")
+    if not function.args_min <= len(call.args) <= function.args_max:
+        few = "not enough" if len(call.args) < function.args_min else "too many"
+        raise ExpressionError(f"{few} arguments to call {call.name}")
+    return function
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +179,7 @@ class _Walk:
                 assert_never(node)
 
     def variable(self, name: str) -> Any:
-        if name == "result":
+        if name == _RESULT:
             return self.result
         raise ExpressionError(f"unknown name {name}")
 
@@ -224,24 +247,19 @@ class _Walk:
         return items
 
     def call(self, node: Call) -> Any:
-        known = FUNCTIONS.get(node.name) or PREDICATES.get(node.name)
-        if known is None:
-            raise ExpressionError(f"unknown name {node.name}")
-        if not known.args_min <= len(node.args) <= known.args_max:
-            few = "not enough" if len(node.args) < known.args_min else "too many"
-            raise ExpressionError(f"{few} arguments to call {node.name}")
+        function = _known(node)
         if node.name in PREDICATES:
-            return self.predicated(node)
+            return self.predicated(function, node)
         args = [self.value(arg) for arg in node.args]
-        return FUNCTIONS[node.name].run(self, *args)
+        return function.run(self, *args)
 
-    def predicated(self, node: Call) -> Any:
+    def predicated(self, function: Function, node: Call) -> Any:
         """A function that asks something of each item of its first argument."""
         first, *rest = node.args
         of = self.value(first)
         body = rest[0] if rest else Pointer("#")
         extra = [self.value(arg) for arg in rest[1:]]
-        return PREDICATES[node.name].run(self, of, self.asker(body), *extra)
+        return function.run(self, of, self.asker(body), *extra)
 
     def asker(self, body: Node) -> Callable[..., Any]:
         """`body` as a function of (item, index, acc)."""

@@ -5,6 +5,7 @@ How text becomes a tree belongs to expression_syntax.py, what a tree means to ex
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 
@@ -117,9 +118,18 @@ class Program:
     names: frozenset[str]
 
 
+def nodes(root: Node) -> Iterator[Node]:
+    """Every node of the tree, in no particular order."""
+    waiting: list[Node] = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += _children(node)
+
+
 def is_deeper(root: Node, limit: int) -> bool:
     """Whether the tree has more than `limit` levels."""
-    level: list[object] = [root]
+    level: list[Node] = [root]
     for _ in range(limit):
         level = [child for node in level for child in _children(node)]
         if not level:
@@ -127,9 +137,9 @@ def is_deeper(root: Node, limit: int) -> bool:
     return True
 
 
-def _children(node: object) -> list[object]:
-    members = [getattr(node, each.name) for each in fields(node)]  # type: ignore[arg-type]  # every node is a dataclass
-    flat: list[object] = []
+def _children(node: Node) -> list[Node]:
+    members = [getattr(node, each.name) for each in fields(node)]
+    flat: list[Node] = []
     while members:
         member = members.pop()
         if isinstance(member, tuple):

@@ -103,6 +103,13 @@ def test_ordinals_count_errors() -> None:
         ([a_metric(provider={})], "metrics[0]: no provider specified"),
         ([a_metric(provider={"prometheus": {}, "web": {}})], "metrics[0]: multiple providers specified"),
         ([a_metric(provider={"prometheus": None})], "metrics[0]: no provider specified"),
+        ([a_metric(success="(")], 'metrics[0]: successCondition "(": unexpected end of expression at 2'),
+        ([a_metric(success="reslt > 1")], 'metrics[0]: successCondition "reslt > 1": unknown name reslt'),
+        (
+            [a_metric(failureCondition="any(result, isNan(#))")],
+            'metrics[0]: failureCondition "any(result, isNan(#))": unknown name isNan',
+        ),
+        ([a_metric(success="len()")], 'metrics[0]: successCondition "len()": not enough arguments to call len'),
     ],
 )
 def test_metrics_that_cannot_be_measured(metrics: list[dict[str, Any]], error: str) -> None:
