@@ -1,10 +1,11 @@
 """Scrape targets for a Prometheus without Kubernetes discovery: a file_sd file that follows the pods.
 
-Debian's Prometheus is built without `kubernetes_sd_configs`; every Prometheus reads files. Pods annotated
-`prometheus.io/scrape: "true"` are listed with their address and the port that `prometheus.io/port` or else the first
-declared container port names. Each pod is one target with the labels `namespace`, `pod`, `service` and
-`rollouts_pod_template_hash`. A pod of several Services carries the name of the one with the most general selector,
-which stays the same while narrower ones (stable, canary) move on.
+Debian's Prometheus is built without `kubernetes_sd_configs`; every Prometheus reads files. Listed are the pods that run
+a program here, and those annotated `prometheus.io/scrape: "true"`, with their address and the port that
+`prometheus.io/port` or else the first declared container port names. Each pod is one target with the labels
+`namespace`, `pod` and `service`, and all its own labels as Prometheus writes their names
+(`rollouts-pod-template-hash` becomes `rollouts_pod_template_hash`). A pod of several Services carries the name of the
+one with the most general selector, which stays the same while narrower ones (stable, canary) move on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,9 +22,10 @@ from rollouts.sandbox.controllers.pods import is_finished
 from rollouts.sandbox.controllers.selection import labels_of, matches_all
 from rollouts.sandbox.informer import Informers
 from rollouts.sandbox.kinds import PODS, SERVICES, Json
+from rollouts.sandbox.node.script import annotation
 
-HASH_LABEL = "rollouts-pod-template-hash"
 SCRAPE, PORT = "prometheus.io/scrape", "prometheus.io/port"
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]")
 SETTLE_SECONDS = 0.1  # several pods change together; Prometheus rereads the file each time
 
 
@@ -34,8 +37,10 @@ def targets(pods: Iterable[Json], services: Iterable[Json]) -> list[Json]:
 
 
 def _is_scraped(pod: Json) -> bool:
-    wanted = (pod["metadata"].get("annotations") or {}).get(SCRAPE) == "true"
-    return wanted and bool(_port(pod)) and bool((pod.get("status") or {}).get("podIP")) and not is_finished(pod)
+    wanted = (pod["metadata"].get("annotations") or {}).get(SCRAPE, "true" if annotation(pod, "program") else "")
+    return (
+        wanted == "true" and bool(_port(pod)) and bool((pod.get("status") or {}).get("podIP")) and not is_finished(pod)
+    )
 
 
 def _port(pod: Json) -> str:
@@ -59,8 +64,8 @@ def _target(pod: Json, services: Iterable[Json]) -> Json:
         ),
         "",
     )
-    told = {"namespace": metadata["namespace"], "pod": metadata["name"], "service": service}
-    told["rollouts_pod_template_hash"] = labels.get(HASH_LABEL, "")
+    told = {_NOT_IN_NAMES.sub("_", name): value for name, value in labels.items()}
+    told |= {"namespace": metadata["namespace"], "pod": metadata["name"], "service": service}
     return {"targets": [f"{pod['status']['podIP']}:{_port(pod)}"], "labels": told}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rollouts.sandbox.discovery_file import follow, targets
 from rollouts.sandbox.kinds import REPLICA_SETS, SERVICES
 from tests.sandbox.a_cluster import Cluster, a_cluster, a_replica_set, a_service, a_template
-from tests.sandbox.a_pod import Json, a_pod
+from tests.sandbox.a_pod import Json, a_pod, annotated
 
 
 def scraped(pod: Json, **labels: str) -> Json:
@@ -34,16 +34,20 @@ def test_each_pod_is_one_target_with_its_labels() -> None:
             "namespace": "default",
             "pod": "web-1",
             "service": "web",
+            "app": "web",
             "rollouts_pod_template_hash": "abc",
         },
     }
 
 
 def test_only_pods_that_ask_for_it_and_run_are_listed() -> None:
-    """No annotation, no address or a finished pod: no target."""
+    """A program is a reason too, unless the annotation says no; no address or a finished pod: no target."""
     waiting = scraped(a_pod("waiting"))
     del waiting["status"]["podIP"]
-    assert targets([a_pod(), waiting, scraped(a_pod("done", phase="Succeeded"))], []) == []
+    assert len(targets([annotated(a_pod(), program="app")], [])) == 1
+    unwilling = annotated(a_pod("unwilling"), program="app")
+    unwilling["metadata"]["annotations"]["prometheus.io/scrape"] = "false"
+    assert targets([a_pod(), unwilling, waiting, scraped(a_pod("done", phase="Succeeded"))], []) == []
 
 
 async def test_the_file_follows_the_pods(tmp_path: Path) -> None:
