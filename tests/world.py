@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -25,60 +24,24 @@ from rollouts.core.observed import Pod, ReadingSeen, ReplicaSet, RunSeen, Seen, 
 from rollouts.core.plan import Note
 from rollouts.lib import selectors, timestamps
 from tests.builders import NOON, Json
+from tests.cluster import Cluster, Conflict, Settings, Unreachable, merge
 
 CACHED = ("rollout", "replica_sets", "runs")
 TURNS_MAX = 200  # a play that does not come to rest within so many turns is a bug of its own
 
 
-class Conflict(Exception):
-    """A write decided on an object that has moved on."""
-
-
-class Unreachable(Exception):
-    """A write that the API server did not take."""
-
-
-class Crash(Exception):
-    """The controller died before this write."""
-
-
-@dataclass
-class Pods:
-    """The pods of one ReplicaSet: when each was made."""
-
-    made_at: list[datetime] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the world around the controller behaves."""
-
-    ready_after: Callable[[str], int | None] = lambda image: 5
-    """Seconds until a pod of this image is ready; None: never."""
-    reading: Callable[[str, datetime], Any] = lambda metric, now: [1.0]
-    """What a metric's query answers; an Exception's text is a provider error."""
-
-
-class World:
+class World(Cluster):
     """See the module."""
 
     def __init__(self, rollout: Json, *, templates: Iterable[Json] = (), settings: Settings | None = None) -> None:
-        self.now = NOON
-        self.settings = settings or Settings()
+        super().__init__(settings or Settings())
         self.rollout = copy.deepcopy(rollout)
-        self.replica_sets: dict[str, Json] = {}
-        self.runs: dict[str, Json] = {}
         self.templates = {template["metadata"]["name"]: template for template in templates}
-        self.pods: dict[str, Pods] = {}
         self.readings: dict[str, list[ReadingSeen]] = {}
         self.verb_owners: dict[str, VerbOwner] = {}
         self.story: list[tuple[datetime, Note]] = []
-        self.writes = 0
-        self.before_write: Callable[[str], None] = lambda what: None
-        self.before_scale: Callable[[str, int], None] = lambda name, replicas: None
         self.after_turn: Callable[[World], None] = lambda world: None
         self.after_rest: Callable[[World], None] = lambda world: None
-        self._version = 100
         self._is_lost = False
         """A write failed, so the key comes again."""
         self.requeue_at: datetime | None = None
@@ -282,40 +245,6 @@ class World:
             self.pods[name].made_at.remove(made)
             self._count(self.replica_sets[name])
 
-    # The API server
-
-    def _write(self, what: str) -> None:
-        self.before_write(what)
-        self.writes += 1
-
-    def _touch(self, raw: Json) -> None:
-        self._version += 1
-        raw["metadata"]["resourceVersion"] = str(self._version)
-
-    def _create(self, kind: dict[str, Json], name: str, manifest: Mapping[str, Any]) -> None:
-        if name in kind:
-            return
-        self._write(f"create {name}")
-        raw = copy.deepcopy(dict(manifest))
-        raw["metadata"] |= {
-            "uid": f"uid-{self._version}",
-            "generation": 1,
-            "creationTimestamp": timestamps.render(self.now),
-        }
-        kind[name] = raw
-        self._touch(raw)
-
-    def _patch(self, kind: dict[str, Json], name: str, patch: Mapping[str, Any], seen_version: str | None) -> None:
-        raw = kind.get(name)
-        if raw is None or (seen_version is not None and raw["metadata"]["resourceVersion"] != seen_version):
-            raise Conflict(name)
-        self._write(f"patch {name}")
-        before = copy.deepcopy(raw["spec"])
-        merge(raw, copy.deepcopy(dict(patch)))
-        if raw["spec"] != before:
-            raw["metadata"]["generation"] += 1
-        self._touch(raw)
-
     def _write_status(self, raw: Json, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         """Whether the status now says so; False: the write was refused or lost."""
         if before == after:
@@ -330,49 +259,6 @@ class World:
         raw["status"] = copy.deepcopy(dict(after))
         self._touch(raw)
         return True
-
-    # The ReplicaSet controller and the kubelets
-
-    def fill(self) -> None:
-        """Make and remove pods as ReplicaSets ask for, and report them."""
-        for name in [name for name in self.pods if name not in self.replica_sets]:
-            del self.pods[name]
-        for name, raw in self.replica_sets.items():
-            pods = self.pods.setdefault(name, Pods()).made_at
-            wanted = raw["spec"]["replicas"]
-            pods += [self.now] * (wanted - len(pods))
-            while len(pods) > wanted:  # unready pods first, then the youngest
-                pods.remove(max(pods, key=lambda made: (not self.is_ready(raw, made), made)))
-            self._count(raw)
-
-    def _count(self, raw: Json) -> None:
-        pods = self.pods[raw["metadata"]["name"]].made_at
-        ready = sum(1 for made in pods if self.is_ready(raw, made))
-        status = {
-            "replicas": len(pods),
-            "readyReplicas": ready,
-            "availableReplicas": ready,
-            "observedGeneration": raw["metadata"]["generation"],
-        }
-        if raw.get("status") != status:
-            raw["status"] = status
-            self._touch(raw)
-
-    def is_ready(self, raw: Json, made: datetime) -> bool:
-        """Whether a pod of this ReplicaSet, made then, is ready now."""
-        after = self.settings.ready_after(raw["spec"]["template"]["spec"]["containers"][0]["image"])
-        return after is not None and self.now >= made + timedelta(seconds=after)
-
-    def _pod_times(self) -> list[datetime]:
-        times = []
-        for name, pods in self.pods.items():
-            raw = self.replica_sets.get(name)
-            if raw is None:
-                continue
-            after = self.settings.ready_after(raw["spec"]["template"]["spec"]["containers"][0]["image"])
-            if after is not None:
-                times += [made + timedelta(seconds=after) for made in pods.made_at]
-        return times
 
     def _run_times(self) -> list[datetime | None]:
         return [at for name, at in self._run_requeues.items() if name in self.runs]
@@ -394,10 +280,6 @@ class World:
         )
 
     # What tests look at
-
-    def pods_of(self, name: str) -> list[datetime]:
-        """When the pods of this ReplicaSet were made."""
-        return self.pods[name].made_at if name in self.pods else []
 
     def is_edited(self) -> bool:
         """Whether the spec has changed since the status answered it."""
@@ -431,17 +313,6 @@ class World:
             raw["spec"]["template"]["spec"]["containers"][0]["image"]: raw["spec"]["replicas"]
             for raw in self.replica_sets.values()
         }
-
-
-def merge(target: Json, patch: Mapping[str, Any]) -> None:
-    """RFC 7396 merge patch, in place."""
-    for key, value in patch.items():
-        if value is None:
-            target.pop(key, None)
-        elif isinstance(value, dict) and isinstance(target.get(key), dict):
-            merge(target[key], value)
-        else:
-            target[key] = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
 def _replica_set(raw: Json, rollout: Json) -> ReplicaSet:

@@ -13,8 +13,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis
+from tests.cluster import Crash, Settings, Unreachable
 from tests.laws.watch import Aborts, Capacity, Pauses, Proof, Truth
-from tests.world import Crash, Settings, Unreachable, World
+from tests.world import World
 
 READY_AFTER: Mapping[str, int | None] = {"v1": 5, "v2": 5, "slow": 90, "broken": None, "v3": 1, "last": 5}
 ANSWERS: tuple[Any, ...] = ([1.0], [1.0], [1.0], [0.9], [0.5], [], [float("nan")], "nonsense", RuntimeError("refused"))

@@ -23,7 +23,8 @@ from typing import Any
 import yaml
 
 from tests.builders import NOON, Json, a_metric, a_rollout, a_template
-from tests.world import Settings, World
+from tests.cluster import Settings
+from tests.world import World
 
 
 def play(path: Path) -> str:
