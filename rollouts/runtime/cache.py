@@ -7,7 +7,7 @@ costs the same however many objects there are. Deciding which key a change conce
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ Json = Mapping[str, Any]
 T = TypeVar("T")
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+ENDED_REMEMBERED_MAX = 1000  # deletions; more than happen between a write and the event of it
 VERB_PREFIX = "rollouts.io/"
 
 
@@ -89,6 +90,7 @@ class Cache:
         self._owned: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
         self._orphans: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
         self._stems: dict[tuple[Kind, Key], set[Key]] = defaultdict(set)
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     def get(self, kind: Kind, key: Key) -> Entry | None:
         """The object, as far as it is known."""
@@ -136,7 +138,14 @@ class Cache:
             return None
         del self._objects[kind][key]
         self._unlink(known)
+        self._ended[known.uid] = None
+        if len(self._ended) > ENDED_REMEMBERED_MAX:
+            self._ended.popitem(last=False)
         return Change(known, None)
+
+    def has_ended(self, uid: str) -> bool:
+        """Whether the object with this uid was here and is gone, as far as is remembered."""
+        return uid in self._ended
 
     def _all(self, kind: Kind, keys: set[Key] | tuple[()]) -> list[Entry]:
         return [self._objects[kind][key] for key in sorted(keys)]

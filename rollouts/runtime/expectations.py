@@ -60,5 +60,5 @@ class Expectations:
         if expected.version is None:
             return entry is None or entry.uid != expected.uid or entry.is_deleting
         if entry is None:
-            return False
+            return self._cache.has_ended(expected.uid)
         return entry.uid != expected.uid or not is_newer(expected.version, than=entry.version)

@@ -76,14 +76,22 @@ class Worker:
 
     async def run(self, *, urgent_only: bool = False) -> None:
         """Work until the queue is shut, or until this process may not write any more."""
-        while (key := await self._queue.get(urgent_only=urgent_only)) is not None:
-            with structlog.contextvars.bound_contextvars(kind=self._kind.name, namespace=key.namespace, name=key.name):
-                try:
-                    await self._reconcile(key)
-                except NotLeader:
-                    return
-                finally:
-                    self._queue.done(key)
+        while await self.step(urgent_only=urgent_only):
+            pass
+
+    async def step(self, *, urgent_only: bool = False) -> bool:
+        """Wait for a key and give it its turn; False: there is nothing more to do."""
+        key = await self._queue.get(urgent_only=urgent_only)
+        if key is None:
+            return False
+        with structlog.contextvars.bound_contextvars(kind=self._kind.name, namespace=key.namespace, name=key.name):
+            try:
+                await self._reconcile(key)
+            except NotLeader:
+                return False
+            finally:
+                self._queue.done(key)
+        return True
 
     async def _reconcile(self, key: Key) -> None:
         """One turn of one key, with everything that can go wrong in it. Raises only NotLeader."""

@@ -118,6 +118,7 @@ def test_the_maps_are_empty_again_after_churn() -> None:
         cache.drop(REPLICA_SETS, Key("default", f"web-{index}"))
     left = [name for name, value in vars(cache).items() if any(value.values())]
     assert left == []
+    assert cache.has_ended("uid-web-99")
 
 
 def test_an_object_is_parsed_once_per_version() -> None:

@@ -69,3 +69,13 @@ def test_other_keys_do_not_wait() -> None:
     expectations = Expectations(Cache())
     expectations.expect("web", expected("9"))
     assert expectations.patience_left("api", 0) is None
+
+
+def test_what_was_made_and_is_gone_again_is_not_awaited() -> None:
+    """Somebody deleted it before we saw it: that is seen too."""
+    cache = Cache()
+    expectations = Expectations(cache)
+    cache.put(entry(a_replica_set("web-1")))
+    cache.drop(REPLICA_SETS, NAME)
+    expectations.expect("web", expected("999999"))
+    assert expectations.patience_left("web", 0) is None
