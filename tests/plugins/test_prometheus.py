@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -49,8 +51,24 @@ class Server:
         return self.asked[-1]
 
 
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+"""A key and a self-signed certificate for 127.0.0.1, of use to nobody but these tests."""
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
+    yield from serving()
+
+
+@pytest.fixture
+def tls_server() -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    yield from serving(context)
+
+
+def serving(context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """A server, until the generator is closed."""
     state = Server(url="", answer=replying(result("vector", [])))
 
     class Loopback(BaseHTTPRequestHandler):
@@ -82,9 +100,11 @@ def server() -> Iterator[Server]:
             """Clients may hang up."""
 
     httpd = Quiet(("127.0.0.1", 0), Loopback)
+    if context is not None:
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    state.url = f"http://127.0.0.1:{httpd.server_address[1]}"
+    state.url = f"{'https' if context else 'http'}://127.0.0.1:{httpd.server_address[1]}"
     yield state
     httpd.shutdown()
     thread.join()
@@ -443,6 +463,27 @@ def test_plain_http_behind_https_is_an_error(provider: Prometheus, server: Serve
     address = server.url.replace("http://", "https://")
     reading = provider.begin(a_query(address))
     assert reading.error.endswith("TLS handshake failed, or its certificate is not trusted")
+
+
+def test_certificate_is_checked(provider: Prometheus, tls_server: Server) -> None:
+    """A certificate nobody vouches for is refused, and nothing is asked."""
+    error = ask(provider, tls_server).error
+    assert error.endswith("TLS handshake failed, or its certificate is not trusted")
+    assert tls_server.asked == []
+
+
+def test_insecure_metric_accepts_any_certificate(provider: Prometheus, tls_server: Server) -> None:
+    """Its author asked for it; no other metric is affected."""
+    assert ask(provider, tls_server, insecure=True).error == ""
+    assert "TLS" in ask(provider, tls_server).error
+    assert "TLS" in ask(provider, tls_server, insecure="true").error
+
+
+def test_controller_s_certificates_are_trusted(tls_server: Server) -> None:
+    """A file of certificates for backends inside the cluster."""
+    prometheus = Prometheus(moment=moment, clock=time.monotonic, ca_bundle=str(CERTIFICATE))
+    assert ask(prometheus, tls_server).error == ""
+    prometheus.close()
 
 
 def test_silence_ends_at_the_timeout(provider: Prometheus, server: Server) -> None:
