@@ -122,8 +122,14 @@ def decode(cls: type[T], json: object, problems: Problems, path: str = "") -> T:
     return cls(**known)
 
 
-def _decode_payload(cls: Any, value: Any, path: str, problems: Problems) -> Any:
-    """The value of one kind of a tagged union; _ABSENT when it cannot be read at all."""
+def read_kind(cls: type, value: Any) -> Any:
+    """The value of one kind of a tagged union; None when it cannot be read."""
+    read = decode_kind(cls, value, [], "")
+    return None if read is _ABSENT else read
+
+
+def decode_kind(cls: Any, value: Any, problems: Problems, path: str) -> Any:
+    """The same, adding a Problem for each member that cannot be read."""
     inline = inline_attribute(cls)
     if inline is None:
         return _value(cls, value, path, problems)
@@ -171,12 +177,20 @@ def _tagged_value(mark: Tagged, kind: Any, value: Any, path: str, problems: Prob
 
 
 def _tagged(mark: Tagged, value: Any, path: str, problems: Problems) -> Any:
-    names = [name for name in mark.kinds if isinstance(value, Mapping) and value.get(name) is not None]
+    names = kinds_in(mark.kinds, value)
+    leading = [name for name in mark.leading if name in names][:1]
+    if len(names) > 1 and leading:
+        names = leading
     if len(names) != 1:
         found = ", ".join(names) or "none"
         problems.append(Problem(path, f"must have exactly one of {', '.join(mark.kinds)}; found {found}"))
         return _ABSENT
-    return _decode_payload(mark.kinds[names[0]], value[names[0]], join(path, names[0]), problems)
+    return decode_kind(mark.kinds[names[0]], value[names[0]], problems, join(path, names[0]))
+
+
+def kinds_in(kinds: Mapping[str, type], value: object) -> list[str]:
+    """The members of the JSON of a tagged union that name a kind."""
+    return [name for name in kinds if isinstance(value, Mapping) and value.get(name) is not None]
 
 
 def _value(kind: Any, value: Any, path: str, problems: Problems) -> Any:

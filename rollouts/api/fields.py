@@ -44,10 +44,12 @@ class Seconds:
 class Tagged:
     """A closed union that JSON writes as an object with one member: its name says which type the value has.
 
-    In a list, `unreadable` makes the value that keeps the place of an element that cannot be read.
+    In a list, `unreadable` makes the value that keeps the place of an element that cannot be read. With `leading`, an
+    object may have several members; the first of these names that is among them says which type the value has.
     """
 
     kinds: Mapping[str, type]
+    leading: tuple[str, ...] = ()
     unreadable: Callable[[], Any] | None = None
 
 

@@ -147,6 +147,12 @@ STEP_KINDS: Mapping[str, type] = {
     "plugin": PluginStep,
 }
 
+STEP_LEADS = ("setWeight", "pause", "experiment", "analysis", "plugin", "setCanaryScale", "setHeaderRoute")
+"""Which member a step that has several is read as: the one it waits for. At most one of the first five is valid.
+
+The others (a canary size, routes) need trafficRouting; they stay in `Rollout.raw`.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferredAntiAffinity:
@@ -191,7 +197,7 @@ class CanaryStrategy:
     stable_service: Annotated[str, Doc("Service that reaches only the stable version.")] = ""
     steps: Annotated[
         tuple[Step, ...],
-        Tagged(STEP_KINDS, unreadable=Pause),
+        Tagged(STEP_KINDS, unreadable=Pause, leading=STEP_LEADS),
         Doc("What to do, in order; none means a rolling update."),
     ] = ()
     traffic_routing: Annotated[TrafficRouting | None, Doc("Splits traffic exactly, by a mesh or ingress.")] = None

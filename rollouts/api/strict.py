@@ -20,7 +20,7 @@ from rollouts.api.rollout import RolloutSpec, StepExperimentTemplate
 from rollouts.api.schema_providers import providers
 from rollouts.api.schema_routers import routers
 from rollouts.api.traffic import TrafficRouting
-from rollouts.lib import podlayout
+from rollouts.lib import podlayout, quantity
 
 _TEMPLATES = frozenset({(RolloutSpec, "template"), (ExperimentTemplate, "template")})
 _SELECTORS = frozenset({RolloutSpec, ExperimentTemplate, StepExperimentTemplate})
@@ -154,6 +154,10 @@ def _pod_value(kind: str, value: Any, place: Place) -> Iterator[Finding]:
             yield from _struct(kind, value, place)
         else:
             yield _mistyped("object", place)
+    elif kind.startswith("{"):
+        yield from _pod_map(kind[1:-1], value, place)
+    elif kind == "q" and quantity.parse(value) is None:
+        yield _mistyped("quantity", place)
     elif kind in _POD_WORDS and not _is_of(_POD_WORDS[kind], value):
         yield _mistyped(_POD_WORDS[kind], place)
 
@@ -164,6 +168,14 @@ def _pod_list(kind: str, value: Any, place: Place) -> Iterator[Finding]:
         return
     for index, item in enumerate(value):
         yield from _pod_value(kind, item, place[index])
+
+
+def _pod_map(kind: str, value: Any, place: Place) -> Iterator[Finding]:
+    if not isinstance(value, Mapping):
+        yield _mistyped("object", place)
+        return
+    for name, member in value.items():
+        yield from _pod_value(kind, member, place / str(name))
 
 
 def _mistyped(kind: str, place: Place) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from rollouts.api import codec, fieldpath
@@ -25,6 +25,7 @@ from rollouts.api.rollout import (
 from rollouts.api.traffic import DEFAULT_MAX_WEIGHT, StringMatch, used_routers
 
 STEP_SHAPE = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause"
+_EXCLUSIVE = frozenset({"setWeight", "pause", "experiment", "analysis", "plugin"})
 _HEADER_ROUTERS = frozenset({"istio", "alb", "apisix", "plugins"})
 _MIRROR_ROUTERS = frozenset({"istio", "plugins"})
 _EXPERIMENT_ROUTERS = frozenset({"smi", "alb", "istio", "plugins"})
@@ -41,11 +42,11 @@ def steps(rollout: Rollout, strategy: CanaryStrategy, place: Place) -> Iterator[
     raw_steps = _raw_steps(rollout)
     for index, step in enumerate(strategy.steps):
         here = (place / "steps")[index]
-        kinds = _kinds(raw_steps[index]) if index < len(raw_steps) else [type(step).__name__]
-        if len(kinds) != 1:
+        kinds = codec.kinds_in(STEP_KINDS, raw_steps[index]) if index < len(raw_steps) else [""]
+        if not kinds or len(_EXCLUSIVE.intersection(kinds)) > 1:
             yield here.invalid(kinds, STEP_SHAPE)
-        else:
-            yield from _Rules(rollout, strategy, place).of(step, here)
+        for part in _parts(step, kinds, raw_steps[index] if index < len(raw_steps) else None):
+            yield from _Rules(rollout, strategy, place).of(part, here)
 
 
 def _raw_steps(rollout: Rollout) -> list[Any]:
@@ -55,8 +56,12 @@ def _raw_steps(rollout: Rollout) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _kinds(raw: Any) -> list[str]:
-    return [kind for kind in STEP_KINDS if isinstance(raw, Mapping) and raw.get(kind) is not None]
+def _parts(step: Step, kinds: Sequence[str], raw: Any) -> list[Step]:
+    """Everything a step asks for: more than `step` itself when the JSON has several members."""
+    if len(kinds) < 2:
+        return [step] if kinds else []
+    parts: list[Step | None] = [codec.read_kind(STEP_KINDS[kind], raw[kind]) for kind in kinds]
+    return [part for part in parts if part is not None]
 
 
 class _Rules:

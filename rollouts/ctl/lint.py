@@ -33,6 +33,7 @@ SPECS: Mapping[str, type] = {
     "ClusterAnalysisTemplate": AnalysisTemplateSpec,
     "Experiment": ExperimentSpec,
 }
+_REFERABLE = frozenset({"Service", "AnalysisTemplate", "ClusterAnalysisTemplate"})
 ITEMS_MAX = 10_000
 """Objects in one `kind: List`."""
 
@@ -74,6 +75,42 @@ class Subject:
         """The line of the report that a finding makes."""
         _, _, words = finding.text.partition(f"{finding.field}: ")
         return self.trouble(finding.path, words)
+
+
+class Surroundings:
+    """What an object in the files may refer to: the one of that name beside it, or the only one in all the files.
+
+    Folders hold many stories, each with its own `web`; a name that several other files define says nothing.
+    """
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self._by_key: dict[tuple[str, str, str], list[Subject]] = {}
+        for subject in subjects:
+            if subject.kind in _REFERABLE:
+                meta = parse.parse_meta(subject.raw)
+                namespace = "" if subject.kind == "ClusterAnalysisTemplate" else meta.namespace
+                self._by_key.setdefault((subject.kind, namespace, meta.name), []).append(subject)
+
+    def services(self, subject: Subject) -> dict[str, Mapping[str, Any]]:
+        """The Services `subject` can mean, by name."""
+        return {name: found.raw for (kind, name), found in self._around(subject) if kind == "Service"}
+
+    def templates(self, subject: Subject) -> dict[TemplateRef, AnalysisTemplate]:
+        """The templates `subject` can mean, by reference."""
+        known = {}
+        for (kind, name), found in self._around(subject):
+            if kind != "Service":
+                ref = TemplateRef(template_name=name, cluster_scope=kind == "ClusterAnalysisTemplate")
+                known[ref] = parse.parse_analysis_template(found.raw).value
+        return known
+
+    def _around(self, subject: Subject) -> Iterator[tuple[tuple[str, str], Subject]]:
+        mine = parse.parse_meta(subject.raw).namespace
+        for (kind, namespace, name), found in self._by_key.items():
+            beside = [each for each in found if each.file == subject.file]
+            candidates = beside or found
+            if namespace in (mine, "") and len(candidates) == 1:
+                yield (kind, name), candidates[0]
 
 
 @dataclass(slots=True)
@@ -155,13 +192,12 @@ def _is_service(raw: Mapping[str, Any]) -> bool:
 
 
 def _check(subjects: Sequence[Subject]) -> Iterator[Trouble]:
-    known = _templates(subjects)
-    services = [subject.raw for subject in subjects if subject.kind == "Service"]
+    surroundings = Surroundings(subjects)
     for subject in subjects:
         if subject.kind == "Service":
             continue
         yield from _named(subject)
-        findings = [*_strict(subject), *_sound(subject, known, services)]
+        findings = [*_strict(subject), *_sound(subject, surroundings)]
         yield from (subject.finding(finding) for finding in _once(findings))
 
 
@@ -188,18 +224,15 @@ def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield finding
 
 
-def _sound(
-    subject: Subject, known: Mapping[str, lint_references.Known], services: Sequence[Mapping[str, Any]]
-) -> Iterator[Finding]:
+def _sound(subject: Subject, surroundings: Surroundings) -> Iterator[Finding]:
     parsed = parse.PARSERS[subject.kind](subject.raw)
     value = parsed.value
     if isinstance(value, Rollout):
         yield from validate(Parsed(value, parsed.problems))
         if parsed.problems:
             return  # what other objects are held to could not be read
-        templates = {**known.get(value.meta.namespace, {}), **known.get("", {})}
-        yield from lint_references.template_findings(value, templates)
-        yield from lint_references.service_findings(value, services)
+        yield from lint_references.template_findings(value, surroundings.templates(subject))
+        yield from lint_references.service_findings(value, surroundings.services(subject))
         return
     yield from (malformed(problem) for problem in parsed.problems if problem.path.startswith("spec"))
     if isinstance(value.spec, AnalysisTemplateSpec | AnalysisRunSpec):
@@ -227,16 +260,3 @@ def _undeclared(raw_metrics: Sequence[Any], declared: set[str]) -> Iterator[Find
         for name in sorted(placeholders(raw) - declared):
             place = Place(f"spec.metrics[{index}]", f"spec.metrics[{index}]")
             yield place.invalid(f"{{{{args.{name}}}}}", f'the argument "{name}" is not declared in spec.args')
-
-
-def _templates(subjects: Sequence[Subject]) -> dict[str, lint_references.Known]:
-    """Templates in the files by namespace; cluster-wide ones under the empty name."""
-    known: dict[str, dict[TemplateRef, AnalysisTemplate]] = {}
-    for subject in subjects:
-        if subject.kind in ("AnalysisTemplate", "ClusterAnalysisTemplate"):
-            template = parse.parse_analysis_template(subject.raw).value
-            is_cluster = template.is_cluster_scoped
-            namespace = "" if is_cluster else template.meta.namespace
-            ref = TemplateRef(template_name=template.meta.name, cluster_scope=is_cluster)
-            known.setdefault(namespace, {})[ref] = template
-    return {namespace: dict(templates) for namespace, templates in known.items()}

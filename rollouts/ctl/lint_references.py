@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollouts.api.analysis import AnalysisTemplate, TemplateRef
@@ -46,13 +46,11 @@ def _analyses(rollout: Rollout) -> Iterator[tuple[str, RolloutAnalysis]]:
             pass
 
 
-def service_findings(rollout: Rollout, services: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """What is wrong with the Services in the files that a rollout names."""
+def service_findings(rollout: Rollout, services: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """What is wrong with the Services (by name) that a rollout names."""
     for path, name in _service_names(rollout):
-        for service in services:
-            meta = _section(service, "metadata")
-            if meta.get("name") == name and (meta.get("namespace") or "") == rollout.meta.namespace:
-                yield from _service(rollout, path, name, service)
+        if name in services:
+            yield from _service(rollout, path, name, services[name])
 
 
 def _service(rollout: Rollout, path: str, name: str, service: Mapping[str, Any]) -> Iterator[Finding]:

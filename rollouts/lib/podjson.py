@@ -69,7 +69,19 @@ def _list(kind: str, value: Any) -> Any:
     if not isinstance(value, list | tuple):
         return _BAD
     items = [_read(kind, item) for item in value]
-    return _BAD if any(item is _BAD for item in items) else items
+    is_whole = not any(item is _BAD for item in items)
+    if kind == "EphemeralContainer":
+        is_whole = is_whole and all(_has_sound_quantities(item) for item in value)
+    return items if is_whole else _BAD
+
+
+def _has_sound_quantities(container: Mapping[str, Any]) -> bool:
+    """Elsewhere a bad quantity costs itself; in an ephemeral container it has always cost the list."""
+    resources = container.get("resources")
+    amounts = resources.values() if isinstance(resources, Mapping) else ()
+    return all(
+        quantity.parse(each) is not None for kind in amounts if isinstance(kind, Mapping) for each in kind.values()
+    )
 
 
 def _map(kind: str, value: Any) -> Any:

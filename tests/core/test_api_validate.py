@@ -206,6 +206,17 @@ def test_rules_of_steps(findings: Callable[[], list[str]], expected: str) -> Non
     assert findings() == [expected]
 
 
+def test_a_step_may_also_size_the_canary_and_set_routes() -> None:
+    """All members are held to their rules, but only one may be what the step waits for."""
+    both = {"setHeaderRoute": ROUTE, "setCanaryScale": {"replicas": 1}}
+    assert texts({"steps": [both, {"pause": {}, **both}], "trafficRouting": ISTIO}) == []
+    assert [text.split(":")[0] for text in texts({"steps": [both]})] == [
+        "spec.strategy.trafficRouting",
+        "spec.strategy.steps[0].setHeaderRoute",
+    ]
+    assert SHAPE in texts({"steps": [{"setWeight": 1, "plugin": {"name": "gate"}}]})[0]
+
+
 def test_managed_routes_are_needed_for_routes() -> None:
     routing = {"istio": {"destinationRule": {"name": "d"}}}
     assert texts({"steps": [{"setHeaderRoute": ROUTE}], "trafficRouting": routing}) == [

@@ -178,6 +178,16 @@ def test_what_is_not_in_the_files_may_be_in_the_cluster(report: Report) -> None:
     assert report.of(GOOD.split("---")[0]) == []
 
 
+def test_a_name_that_many_files_define_says_nothing(report: Report) -> None:
+    """A folder of independent stories is linted as such; what stands in the same file counts first."""
+    other = "apiVersion: v1\nkind: Service\nmetadata: {name: canary}\nspec: {selector: {app: other}}\n"
+    alone = GOOD.split("---")[0]
+    assert report.of(GOOD, other) == []
+    assert report.of(alone, other, other) == []
+    (line,) = report.of(alone, other)
+    assert "has unmatch label" in line
+
+
 def test_a_missing_file_is_a_problem() -> None:
     out = io.StringIO()
     assert lint(["/no/such/file.yaml"], out) == 1
