@@ -77,4 +77,5 @@ async def up(
 
 
 def _manifests(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.y*ml"))
+    """The objects of a folder; what only kustomize reads is none."""
+    return sorted(path for path in folder.glob("*.y*ml") if path.stem != "kustomization")
