@@ -29,6 +29,7 @@ from rollouts.demo.stage import Stage, stage
 from rollouts.demo.story import Story, StoryStuck
 from rollouts.sandbox.client import ApiFailure
 
+PLAIN_WIDTH = 110  # of the table, where no terminal says its width
 DONE, WENT_WRONG, MISSING, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; its exit code."""
-    console = Console(force_terminal=False if args.plain else None, soft_wrap=False)
+    console = _console(is_plain=args.plain)
     folder = Path(tempfile.mkdtemp(prefix="rollouts-demo-"))
     try:
         code = asyncio.run(_until_told(console, folder, keep=args.keep))
@@ -62,6 +63,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         shutil.rmtree(folder, ignore_errors=True)
     return code
+
+
+def _console(*, is_plain: bool) -> Console:
+    console = Console(force_terminal=False if is_plain else None)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PLAIN_WIDTH
+    return console
 
 
 async def _until_told(console: Console, folder: Path, *, keep: bool) -> int:
@@ -95,22 +103,24 @@ async def _perform(screen: Screen, processes: Processes, folder: Path, *, keep: 
     began = loop.time()
     async with stage(processes, folder, os.environ, say=lambda text: screen.say(loop.time() - began, text)) as ready:
         async with Story(ready, screen, began) as story:
-            await _unless_a_program_ends(processes, story.tell())
+            await _unless_something_ends(processes, ready, story.tell())
             if not keep:
                 await story.end_traffic()
             code = _conclude(screen, story)
             if keep:
                 screen.write(_things_to_try(ready, story))
                 with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C is how this ends
-                    await _unless_a_program_ends(processes, asyncio.Event().wait())
+                    await _unless_something_ends(processes, ready, asyncio.Event().wait())
             return code
 
 
-async def _unless_a_program_ends(processes: Processes, doing: Coroutine[Any, Any, object]) -> None:
-    """Do something to its end. Raises ChildEnded as soon as one of the programs ends."""
+async def _unless_something_ends(processes: Processes, stage: Stage, doing: Coroutine[Any, Any, object]) -> None:
+    """Do something to its end. Raises ChildEnded as soon as one of the programs ends, or what the listing raises."""
     task, end = asyncio.create_task(doing), asyncio.create_task(processes.first_end())
     try:
-        await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, end, stage.listing), return_when=asyncio.FIRST_COMPLETED)
+        if stage.listing.done():
+            stage.listing.result()
         if not task.done():
             raise end.result()
         await task

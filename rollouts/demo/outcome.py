@@ -61,8 +61,8 @@ def lines(sight: Sight, tally: Tally) -> list[Line]:
 def _decisions(sight: Sight, version: str) -> Iterator[Decision]:
     run = sight.run_of(version)
     if run is not None:
-        values = ", ".join(measured.value or measured.message for measured in run.measured)
-        yield Decision(f"AnalysisRun {run.name}", f"{run.phase}, success-rate {values}")
+        values = ", ".join(measured.text for measured in run.measured)
+        yield Decision(f"AnalysisRun {run.name}", f"{run.phase}: success rate {values}")
     if version == V2.name:
         for record in sight.status.get("verbs") or ():
             yield Decision(

@@ -1,8 +1,9 @@
 """A real Prometheus: found, or fetched with apt into the virtual environment, and started on the demo's pods.
 
-It finds the pods as it does in any cluster, through the API server, and scrapes each every second. Fetching leaves the
-machine alone: the package is downloaded and unpacked, not installed, so that no service starts and no rights are needed
-beyond those to read the package lists. What is asked of it is the controller's business.
+It scrapes every pod each second and finds them in a file that follows the cluster: Debian's Prometheus is built without
+discovery through the API. Fetching leaves the machine alone: the package is downloaded and unpacked, not installed, so
+that no service starts and no rights are needed beyond those to read the package lists. What is asked of it is the
+controller's business.
 """
 
 from __future__ import annotations
@@ -89,12 +90,12 @@ def _own_folder() -> Path:
     return Path(sys.prefix) / "bin"
 
 
-async def start(processes: Processes, program: Path, *, folder: Path, kubeconfig: Path, namespace: str) -> str:
-    """Start it with its files in `folder`, on the pods of a namespace; returns its URL when it answers.
+async def start(processes: Processes, program: Path, *, folder: Path) -> str:
+    """Start it with its files in `folder`, on the pods that `targets(folder)` lists; its URL, when it answers.
 
     Raises ChildEnded when it ends, TimeoutError when it does not answer in time.
     """
-    path = _configured(folder, configuration(kubeconfig, namespace))
+    path = _configured(folder, configuration(targets(folder)))
     url = f"http://127.0.0.1:{free_port()}"
     command = (
         str(program),
@@ -108,29 +109,21 @@ async def start(processes: Processes, program: Path, *, folder: Path, kubeconfig
 
 
 def _configured(folder: Path, document: dict[str, object]) -> Path:
-    folder.mkdir()
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 
 
-def configuration(kubeconfig: Path, namespace: str) -> dict[str, object]:
-    """What Prometheus scrapes: every pod of the namespace that has a port named `http`, with the pod's labels."""
-    pods = {"role": "pod", "kubeconfig_file": str(kubeconfig), "namespaces": {"names": [namespace]}}
-    port = "__meta_kubernetes_pod_container_port_name"
+def targets(folder: Path) -> Path:
+    """The file that says which pods to scrape."""
+    return folder / "pods.json"
+
+
+def configuration(pods: Path) -> dict[str, object]:
+    """Scrape the pods that a file lists."""
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": SCRAPE_INTERVAL},
-        "scrape_configs": [
-            {
-                "job_name": "pods",
-                "kubernetes_sd_configs": [pods],
-                "relabel_configs": [
-                    {"action": "keep", "source_labels": [port], "regex": "http"},
-                    {"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"},
-                    {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-                ],
-            }
-        ],
+        "scrape_configs": [{"job_name": "pods", "file_sd_configs": [{"files": [str(pods)]}]}],
     }
 
 

@@ -70,8 +70,7 @@ class Screen:
     def say(self, seconds: float, text: str, *, style: str = "", mark: Mark | None = None) -> None:
         """One line of the story, so many seconds after its start."""
         sign = f"{self._symbols.marks[mark]} " if mark else ""
-        line = Text.assemble((f"{seconds:5.1f}s  ", "dim"), (sign, STYLES[mark] if mark else ""), (text, style))
-        self._print(line)
+        self._tell(seconds, Text.assemble((sign, STYLES[mark] if mark else ""), (text, style)))
 
     def write(self, text: str = "", *, style: str = "") -> None:
         """Text as it is."""
@@ -79,7 +78,7 @@ class Screen:
 
     def chapter(self, seconds: float, text: str) -> None:
         """A heading in the story."""
-        self._print(Text.assemble((f"{seconds:5.1f}s  ", "dim"), (text, "bold")))
+        self._tell(seconds, Text(text, style="bold"))
 
     def end(self, lines: list[Line], caption: str) -> None:
         """The table at the end."""
@@ -150,11 +149,25 @@ class Screen:
         line = Text(f"{run.phase.lower()}  ", style=STYLES[MARK_OF.get(run.phase, Mark.NOW)], no_wrap=True)
         for found in run.measured:
             mark = MARK_OF.get(found.phase, Mark.NOW)
-            line.append(f"{found.value or found.message} {self._symbols.marks[mark]}  ", STYLES[mark])
+            line.append(f"{found.text} {self._symbols.marks[mark]}  ", STYLES[mark])
         return _label("analysis", line)
 
+    def _tell(self, seconds: float, text: Text) -> None:
+        """With the time before it; on a terminal long lines go on under their beginning."""
+        time = Text(f"{seconds:5.1f}s", style="dim")
+        if not self._console.is_terminal:
+            self._print(Text.assemble(time, "  ", text))
+            return
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column()
+        grid.add_row(time, text)
+        self._print(grid)
+
     def _print(self, what: RenderableType) -> None:
-        (self._live.console if self._live else self._console).print(what, highlight=False)
+        (self._live.console if self._live else self._console).print(
+            what, highlight=False, soft_wrap=isinstance(what, Text)
+        )
 
 
 class Bar:

@@ -33,6 +33,14 @@ class Measured:
     phase: str
     message: str
 
+    @property
+    def text(self) -> str:
+        """The value for reading (`[0.8123456789]` is 0.812), or why there is none."""
+        try:
+            return f"{float(self.value.strip('[]')):.3f}"
+        except ValueError:
+            return self.message or self.value or "no value"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rollouts.demo import cluster, manifests, prometheus
 from rollouts.demo.manifests import Manifest
 from rollouts.demo.processes import Processes
 from rollouts.demo.sight import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, ROLLOUTS, Sight
+from rollouts.sandbox import discovery_file
 from rollouts.sandbox.client import ApiClient, ApiFailure, Connection
 from rollouts.sandbox.kinds import CRDS, NAMESPACES, SERVICES, Kind, key_of
 
@@ -34,6 +36,8 @@ class Stage:
     kubeconfig: Path
     prometheus: str
     """Its URL."""
+    listing: asyncio.Task[None]
+    """Keeps the list of what Prometheus scrapes; it ends only by failing."""
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Write an object as `kubectl apply --server-side` does; the object as stored."""
@@ -52,27 +56,28 @@ async def stage(
     processes: Processes, folder: Path, environment: Mapping[str, str], *, say: Callable[[str], None]
 ) -> AsyncIterator[Stage]:
     """Set up everything but the Rollout, saying so. Raises what the parts raise; see there."""
+    files = folder / "prometheus"
+    files.mkdir()
     fetching = asyncio.create_task(prometheus.find_or_fetch())
+    tasks: list[asyncio.Task[Any]] = [fetching]
     try:
         say("the cluster starts")
         kubeconfig = await cluster.start(processes, folder, environment)
-        async with ApiClient(Connection.from_kubeconfig(kubeconfig)) as api:
+        connection = Connection.from_kubeconfig(kubeconfig)
+        async with ApiClient(connection) as api:
             await _furnish(api)
             say("the controller starts, and Prometheus")
             await processes.start("controller", _controller(kubeconfig))
-            url = await prometheus.start(
-                processes,
-                await fetching,
-                folder=folder / "prometheus",
-                kubeconfig=kubeconfig,
-                namespace=manifests.NAMESPACE,
-            )
+            url = await prometheus.start(processes, await fetching, folder=files)
             await apply(api, ANALYSIS_TEMPLATES, manifests.analysis_template(url))
+            listing = asyncio.create_task(discovery_file.follow(connection, prometheus.targets(files)))
+            tasks.append(listing)
             async with Sight(api) as sight:
-                yield Stage(api=api, sight=sight, kubeconfig=kubeconfig, prometheus=url)
+                yield Stage(api=api, sight=sight, kubeconfig=kubeconfig, prometheus=url, listing=listing)
     finally:
-        fetching.cancel()
-        await asyncio.gather(fetching, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def apply(api: ApiClient, kind: Kind, manifest: Manifest) -> Manifest:

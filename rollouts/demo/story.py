@@ -8,7 +8,6 @@ gives up when what should happen does not.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -190,8 +189,9 @@ class Story:
         if run is None:
             return
         for found in run.measured[self._measured :]:
-            value = f"success rate of {self._version.name} is {_rounded(found.value)}" if found.value else found.message
-            text = f"Prometheus: {value}; at least {SUCCESS_RATE_MIN} is wanted: {found.phase}"
+            text = (
+                f"{found.phase}: success rate of {self._version.name} {found.text}, wanted {SUCCESS_RATE_MIN} or more"
+            )
             self._screen.say(self._seconds, text, mark=MARK_OF.get(found.phase, Mark.NOW))
         self._measured = len(run.measured)
 
@@ -204,10 +204,3 @@ class Story:
             seconds=self._seconds,
             now=self._now,
         )
-
-
-def _rounded(value: str) -> str:
-    """Prometheus' `[0.8123456789]` for reading."""
-    with contextlib.suppress(ValueError):
-        return f"{float(value.strip('[]')):.3f}"
-    return value

@@ -1,6 +1,7 @@
 """Users of the service: a steady rate of HTTP requests, each counted by the version that answered it.
 
-Half of the users open a connection for every request, half keep theirs for a few. Nothing is retried: a request
+Half of the users open a connection for every request, half keep theirs for a few. Their pace and the life of their
+connections vary, so that they do not march in step with a balancer that takes its endpoints in turn. Nothing is retried: a request
 without a complete answer is a transport failure, whatever the cause. An answer with a status of 500 or more is an error
 of the version that gave it. How the figures are judged or shown does not belong here.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +19,8 @@ from types import TracebackType
 from typing import Self
 
 USERS = 12
-REQUESTS_PER_CONNECTION = 5  # of users who keep theirs; then they come back through the balancer
+REQUESTS_PER_CONNECTION = (2, 5)  # from, to, of users who keep theirs; then they come back through the balancer
+PACE_VARIES = (0.6, 1.4)  # from, to, of the mean time between a user's requests
 ANSWER_SECONDS_MAX = 10.0
 KEPT_SECONDS = 10.0  # of single answers; totals are kept for ever
 ERROR_FROM = 500
@@ -101,7 +104,7 @@ class Traffic:
         await asyncio.gather(*self._users, return_exceptions=kind is not None)
 
     async def _use(self, user: User, due: float) -> None:
-        """One request at a time, at fixed times; those that a slow answer made late are left out, not caught up."""
+        """One request at a time; those that a slow answer made late are left out, not caught up."""
         loop = asyncio.get_running_loop()
         try:
             while not self._is_over.is_set():
@@ -109,7 +112,7 @@ class Traffic:
                     await asyncio.wait_for(self._is_over.wait(), max(due - loop.time(), 0.001))
                     break
                 await user.request()
-                due = max(due + self._interval, loop.time())
+                due = max(due + self._interval * random.uniform(*PACE_VARIES), loop.time())
         finally:
             user.leave()
 
@@ -123,6 +126,7 @@ class User:
         self._keeps_connection = keeps_connection
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._sent = 0
+        self._leaves_after = 1
 
     async def request(self) -> None:
         """Send one request and count what came of it."""
@@ -137,7 +141,7 @@ class User:
             return
         now = asyncio.get_running_loop().time()
         self._tally.add(Answer(now, version, status >= ERROR_FROM))
-        if not may_stay or self._sent >= REQUESTS_PER_CONNECTION:
+        if not may_stay or self._sent >= self._leaves_after:
             self.leave()
 
     def leave(self) -> None:
@@ -150,6 +154,7 @@ class User:
     async def _exchange(self) -> tuple[int, bytes, bool]:
         """Status, body, and whether the connection may be used again."""
         if self._connection is None:
+            self._leaves_after = random.randint(*REQUESTS_PER_CONNECTION)
             self._connection = await asyncio.open_connection(*self._address)
         reader, writer = self._connection
         self._sent += 1
