@@ -53,6 +53,7 @@ class Picture:
     version: str
     """The one that is being released."""
     steps: tuple[Step, ...]
+    """None for a first version: nothing is stable yet that it could take over from in steps."""
     rows: tuple[Row, ...]
     run: Run | None
     explanation: str
@@ -68,7 +69,7 @@ def paint(sight: Sight, tally: Tally, *, chapter: str, version: str, seconds: fl
         chapter=chapter,
         seconds=seconds,
         version=version,
-        steps=way(sight, run),
+        steps=way(sight, run) if len(sight.pods()) > 1 else (),
         rows=_rows(sight, shares, seen=set(tally.requests)),
         run=run,
         explanation=sight.explanation,

@@ -23,6 +23,7 @@ from rollouts.demo.sight import Run
 FRAMES_PER_SECOND = 5
 COLORS = ("cyan", "green", "magenta", "yellow")
 EXPLANATION_LINES = 2
+LABEL_WIDTH, FRAME_WIDTH = 8, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class Screen:
 
     def view(self, picture: Picture) -> RenderableType:
         """The live view of one moment."""
-        says = Text(picture.explanation or "...", style="italic", overflow="ellipsis")
+        says = Text(picture.explanation or "nothing yet", style="italic")
+        says.truncate(EXPLANATION_LINES * (self._console.width - LABEL_WIDTH - FRAME_WIDTH), overflow="ellipsis")
         parts: list[RenderableType] = [self._way(picture.version, picture.steps), Text(), self._shares(picture.rows)]
         parts += [Text(), self._analysis(picture.run), _label("rollout", says)]
         counted = f"{picture.requests:,} requests, {picture.failures:,} without an answer"
@@ -112,6 +114,8 @@ class Screen:
 
     def _way(self, version: str, steps: tuple[Step, ...]) -> Text:
         line = Text(f"{version}  ", style="bold", no_wrap=True)
+        if not steps:
+            line.append("the first version is released at once", "dim")
         for number, step in enumerate(steps):
             line.append(self._symbols.link if number else "", "dim")
             line.append(f"{self._symbols.marks[step.mark]} {step.label}", STYLES[step.mark])
@@ -188,7 +192,7 @@ class Bar:
 
 def _label(name: str, value: Text) -> Table:
     grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(width=8, no_wrap=True)
+    grid.add_column(width=LABEL_WIDTH, no_wrap=True)
     grid.add_column(ratio=1)
     grid.add_row(Text(name, style="dim"), value)
     return grid

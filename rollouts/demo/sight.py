@@ -135,7 +135,7 @@ class Sight:
     def explanation(self) -> str:
         """What the Rollout waits for, or why it stopped, in its own words."""
         ready = condition(self.status, "Ready")
-        return str(self.status.get("message") or ready.get("message", ""))
+        return str(ready.get("message") or self.status.get("message", ""))
 
     def pods(self) -> list[Pods]:
         """The versions that have a ReplicaSet, oldest first."""

@@ -101,7 +101,9 @@ class Story:
         await self._until("v2's analysis to end", lambda: sight.step > 1)
         await self._until("the pause at 50 %", lambda: sight.step == 3 and sight.is_paused)
         await self._count("v2", 50.0)
-        self._screen.say(self._seconds, f"kubectl annotate ro {NAME} {PROMOTE[0]}='{PROMOTE[1]}'", style="bold cyan")
+        self._screen.say(
+            self._seconds, f"a person annotates the Rollout: {PROMOTE[0]}='{PROMOTE[1]}'", style="bold cyan"
+        )
         await self.stage.annotate(*PROMOTE)
         await self._until("the pause at 75 %", lambda: sight.step == 5 and sight.is_paused)
         await self._count("v2", 75.0)
@@ -167,8 +169,8 @@ class Story:
     async def _narrate(self) -> None:
         """Say what happens as it happens, and keep the live view moving."""
         while True:
-            self._say_happenings()
             self._say_measurements()
+            self._say_happenings()
             self._screen.show(self._picture())
             await asyncio.sleep(1.0 / FRAMES_PER_SECOND)
 

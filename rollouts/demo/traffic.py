@@ -1,9 +1,9 @@
 """Users of the service: a steady rate of HTTP requests, each counted by the version that answered it.
 
 Half of the users open a connection for every request, half keep theirs for a few. Their pace and the life of their
-connections vary, so that they do not march in step with a balancer that takes its endpoints in turn. Nothing is retried: a request
-without a complete answer is a transport failure, whatever the cause. An answer with a status of 500 or more is an error
-of the version that gave it. How the figures are judged or shown does not belong here.
+connections vary, so that they do not march in step with a balancer that takes its endpoints in turn. Nothing is
+retried: a request without a complete answer is a transport failure, whatever the cause. An answer with a status of 500
+or more is an error of the version that gave it. How the figures are judged or shown does not belong here.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class User:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 status, body, may_stay = await self._exchange()
             version = str(json.loads(body)["version"])
-        except (OSError, EOFError, TimeoutError, ValueError, KeyError) as error:
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, ValueError, KeyError) as error:
             kind = "on a kept connection" if self._sent > 1 else "on a new connection"
             self._tally.failures.append(f"{type(error).__name__} {kind}: {error}")
             self.leave()
