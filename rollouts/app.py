@@ -120,12 +120,14 @@ def assemble(
     intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs})
     statuses = StatusWriter(writer)
     scope = _scope(settings)
+    pump = Pump(scope, login=source.credentials, deliver=intake.deliver)
     census = Census(
         client,
         cache,
         scope,
         on_change=intake.changed,
         on_served=lambda kind, how: _learn(statuses, kind, how),
+        on_installed=pump.restart,
     )
     intake.listen(lambda event, was_known: census.heard(event, was_known=was_known))
     readings = Readings()
@@ -177,7 +179,6 @@ def assemble(
             loops=settings.analysis_workers,
         ),
     )
-    pump = Pump(scope, login=source.credentials, deliver=intake.deliver)
     return Parts(pump=pump, census=census, elector=elector, crews=crews, events=events, measurer=measurer)
 
 

@@ -24,6 +24,8 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+_disable_created_metrics: Any = disable_created_metrics  # the library annotates it with nothing
+
 RECONCILE_BUCKETS = (0.01, 0.15, 0.25, 0.5, 1.0)
 QUIET_LOGGERS = ("kopf", "kopf.objects", "kopf.activities", "aiohttp", "urllib3", "asyncio", "kubernetes")
 
@@ -69,7 +71,7 @@ class Telemetry:
     """The controller's own metrics, in a registry of their own."""
 
     def __init__(self, *, version: str) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        _disable_created_metrics()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 PAGE = "500"
 PERIOD_SECONDS = 600.0
-ABSENT_KIND_PERIOD_SECONDS = 30.0
+ABSENT_KIND_PERIOD_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 RELIST_PAUSE_SECONDS = 2.0  # a relist comes as many events: one count answers them all
 DELIVERY_PATIENCE_SECONDS = 5.0  # then what is still missing may have been deleted meanwhile: count again
@@ -41,12 +41,15 @@ class Census:
         *,
         on_change: Callable[[Change], None],
         on_served: Callable[[Kind, Served], None],
+        on_installed: Callable[[], None],
     ) -> None:
         self._client = client
         self._cache = cache
         self._scope = scope
         self._on_change = on_change
         self._on_served = on_served
+        self._on_installed = on_installed
+        self._absent: set[Kind] = set()
         self._reasons: dict[Kind, str] = {
             kind: "a controller of one namespace does not read cluster-scoped kinds"
             for kind in WATCHED
@@ -117,8 +120,12 @@ class Census:
         before = {key: entry.uid for key in self._cache.keys(kind) if (entry := self._cache.get(kind, key))}
         how = await served(self._client, kind)
         if how is None:
+            self._absent.add(kind)
             self._set_unreadable(kind, f"{kind.plural}.{kind.group} are not installed in this cluster")
             return
+        if kind in self._absent:
+            self._absent.discard(kind)
+            self._on_installed()
         self._on_served(kind, how)
         try:
             listed = await self._names(kind)
@@ -126,6 +133,7 @@ class Census:
             self._set_unreadable(kind, f"{kind.plural} cannot be listed: {error.message}")
             return
         except NotFound:
+            self._absent.add(kind)
             self._set_unreadable(kind, f"{kind.plural}.{kind.group} are not served by this cluster")
             return
         for key, uid in before.items():

@@ -104,6 +104,7 @@ class Pump:
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
+        self._end_of_run = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch-pump", daemon=True)
         self._down_since: float | None = time.monotonic()
         self.restarts = 0
@@ -113,9 +114,14 @@ class Pump:
         """Begin to watch."""
         self._thread.start()
 
+    def restart(self) -> None:
+        """Look anew at what the cluster serves: a kind was installed."""
+        self._end_of_run.set()
+
     async def stop(self) -> None:
         """End all watches and wait for the thread."""
         self._stop.set()
+        self._end_of_run.set()
         await asyncio.to_thread(self._thread.join, STOP_PATIENCE_SECONDS)
 
     def down_seconds(self) -> float:
@@ -130,6 +136,10 @@ class Pump:
             try:
                 self._down_since = None
                 asyncio.run(self._operate())
+                is_wished = self._end_of_run.is_set()
+                self._end_of_run.clear()
+                if is_wished:
+                    continue
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - kopf ends with whatever ended it
                 log.warning("watch_pump_failed", error=f"{type(error).__name__}: {error}")
             self._down_since = time.monotonic()
@@ -149,7 +159,7 @@ class Pump:
             standalone=True,
             clusterwide=not namespace,
             namespaces=[namespace] if namespace else [],
-            stop_flag=self._stop,
+            stop_flag=self._end_of_run,
         )
 
     def _registry(self) -> kopf.OperatorRegistry:
@@ -201,6 +211,8 @@ def _settings(scope: Scope) -> kopf.OperatorSettings:
         selector = label_selector(kind, scope.instance_id)
         if selector:
             settings.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
+    # what is served is looked up at each start; the census sees what is installed later, with no rights on CRDs
+    settings.scanning.disabled = True
     settings.queueing.idle_timeout = IDLE_TIMEOUT_SECONDS
     settings.queueing.error_delays = (1, 2, 5, 10)
     settings.posting.enabled = False

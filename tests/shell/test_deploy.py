@@ -1,0 +1,141 @@
+"""What deploy/ installs: the rights are those of the table, and they are enough."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rollouts.kube.access import Scope, rules
+from rollouts.kube.client import KubeClient, Request
+from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS
+from rollouts.sandbox.access import service_account
+from rollouts.sandbox.cluster import Sandbox
+from tests.shell.clusters import client_of, create, read
+from tests.shell.objects import a_rollout
+from tests.shell.processes import a_controller, until
+
+ROOT = Path(__file__).parent.parent.parent
+OVERLAYS = ROOT / "deploy" / "kustomize" / "overlays"
+KUBECTL = Path(sys.executable).parent / "kubectl"
+NAMESPACE = "argo-rollouts"
+
+
+def built(overlay: str) -> list[dict[str, Any]]:
+    """The manifests of an overlay, as kubectl makes them."""
+    made = subprocess.run([KUBECTL, "kustomize", OVERLAYS / overlay], check=True, capture_output=True, text=True)
+    return list(yaml.safe_load_all(made.stdout))
+
+
+def role(manifests: list[dict[str, Any]], kind: str, name: str) -> list[dict[str, Any]]:
+    """The rules of a role."""
+    found = next(each for each in manifests if (each["kind"], each["metadata"]["name"]) == (kind, name))
+    return list(found["rules"])
+
+
+def deployment(manifests: list[dict[str, Any]]) -> dict[str, Any]:
+    """The spec of the controller's Deployment."""
+    return dict(next(each for each in manifests if each["kind"] == "Deployment")["spec"])
+
+
+def test_the_rights_are_those_of_the_table() -> None:
+    """No more, no fewer, in both installations."""
+    whole, one = built("cluster-wide"), built("namespaced")
+    assert role(whole, "ClusterRole", "argo-rollouts") == rules(Scope.WORK, Scope.CLUSTER)
+    assert role(one, "Role", "argo-rollouts") == rules(Scope.WORK)
+    for manifests in (whole, one):
+        assert role(manifests, "Role", "argo-rollouts-leader-election") == rules(Scope.OWN)
+
+
+def test_no_right_is_a_wildcard() -> None:
+    """Each verb and resource is named."""
+    for rule in rules(*Scope):
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_an_installation_for_one_namespace_needs_no_cluster_rights() -> None:
+    """It holds nothing that is cluster-scoped."""
+    assert not {each["kind"] for each in built("namespaced")} & {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "Namespace",
+    }
+
+
+@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
+def test_pods_are_restricted_and_watched(overlay: str) -> None:
+    """Two of them, as the restricted pod security standard asks, with probes and bounds."""
+    spec = deployment(built(overlay))
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert spec["replicas"] == 2
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["resources"]["requests"] and container["resources"]["limits"]["memory"]
+
+
+def test_people_get_rights_through_their_own_roles() -> None:
+    """admin and edit may change Rollouts, view may look."""
+    manifests = built("cluster-wide")
+    for who, may_change in (("admin", True), ("edit", True), ("view", False)):
+        name = f"argo-rollouts-aggregate-to-{who}"
+        found = next(each for each in manifests if each["metadata"]["name"] == name)
+        assert found["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{who}"] == "true"
+        assert ("patch" in found["rules"][0]["verbs"]) is may_change
+
+
+def plural_of(kind: str) -> str:
+    """The plural of a kind in our manifests."""
+    return "namespaces" if kind == "Namespace" else f"{kind.lower()}s"
+
+
+async def install(client: KubeClient, manifests: list[dict[str, Any]]) -> None:
+    """Create what an overlay holds, in its order."""
+    for manifest in manifests:
+        group_version, namespace = manifest["apiVersion"], manifest["metadata"].get("namespace")
+        root = f"/apis/{group_version}" if "/" in group_version else f"/api/{group_version}"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        path = f"{root}{scope}/{plural_of(manifest['kind'])}"
+        await client.send(Request(method="POST", path=path, body=manifest))
+
+
+@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
+async def test_these_rights_are_enough(overlay: str, tmp_path: Path) -> None:
+    """A controller with the ServiceAccount's token brings a Rollout up, where it works, and is refused nothing."""
+    manifests = built("cluster-wide")
+    flags = ["--namespace", NAMESPACE] if overlay == "namespaced" else []
+    async with Sandbox(rbac=True) as sandbox, client_of(sandbox) as admin:
+        if overlay == "namespaced":
+            needed = ("CustomResourceDefinition", "Namespace")
+            manifests = [each for each in manifests if each["kind"] in needed] + built("namespaced")
+        await install(admin, manifests)
+        token = sandbox.access.issue(service_account(NAMESPACE, "argo-rollouts"))
+        rollout = a_rollout()
+        rollout["metadata"]["namespace"] = NAMESPACE
+        await create(admin, ROLLOUTS, rollout)
+        async with a_controller(
+            sandbox, tmp_path, "--leader-election-namespace", NAMESPACE, *flags, token=token
+        ) as controller:
+
+            async def replica_sets() -> list[Any]:
+                return list((await admin.get(REPLICA_SETS.path(NAMESPACE)))["items"])
+
+            await until(replica_sets)
+
+            async def status() -> Any:
+                return (await read(admin, ROLLOUTS, "web", NAMESPACE)).get("status", {}).get("phase")
+
+            assert await until(status) == "Progressing"
+            await controller.end()
+        assert {request for request in sandbox.requests if request[3] == 403} == set()
