@@ -4,10 +4,14 @@ Tokens are opaque strings that this process gave out: some at start, more throug
 subresource. A request without a token is anonymous; one with an unknown or expired token is refused. With RBAC off
 everyone may do everything, as on a server with `--authorization-mode=AlwaysAllow`. The rules themselves are evaluated
 in `rbac`, the review resources answered in `reviews`.
+
+kubectl keeps a kubeconfig's token to itself where there is no TLS, but sends the credentials of a URL; so a token also
+counts as the password of `http://anyone:TOKEN@127.0.0.1:PORT`.
 """
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -112,11 +116,21 @@ class Access:
     def _bearer(self, header: str | None) -> Identity:
         if not header:
             return ANONYMOUS
-        scheme, _, token = header.partition(" ")
-        identity = self.identity_of(token.strip()) if scheme.lower() == "bearer" else None
+        identity = self.identity_of(_token_in(header))
         if identity is None:
             raise errors.unauthorized()
         return identity
+
+
+def _token_in(header: str) -> str:
+    """The bearer token of an Authorization header; empty when there is none."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return credentials.strip() if scheme.lower() == "bearer" else ""
 
 
 def _forbidden(identity: Identity, asked: Attributes) -> errors.ApiError:

@@ -74,6 +74,25 @@ class Kubectl:
         """The same kubectl in another namespace."""
         return replace(self, namespace=namespace)
 
+    def towards(self, kubeconfig: Path) -> Kubectl:
+        """The same kubectl on another cluster."""
+        return replace(self, kubeconfig=kubeconfig)
+
+    def bearing(self, token: str) -> Kubectl:
+        """The same kubectl as whom this token stands for.
+
+        Without TLS kubectl sends no token of a kubeconfig, but it sends the credentials of a URL.
+        """
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        cluster = config["clusters"][0]["cluster"]
+        config["users"][0]["user"] = {"token": token}
+        scheme, _, address = cluster["server"].partition("://")
+        if scheme == "http":
+            cluster["server"] = f"http://bearer:{token}@{address.rpartition('@')[2]}"
+        path = self.cache / f"kubeconfig-{len(list(self.cache.glob('kubeconfig-*')))}"
+        path.write_text(yaml.safe_dump(config))
+        return self.towards(path)
+
     def editing_with(self, editor: Path) -> Kubectl:
         """The same kubectl with this program as the editor."""
         return replace(self, environment={**self.environment, "KUBE_EDITOR": str(editor)})
