@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+READY  := $(VENV)/.ready
 STAMP  := $(VENV)/.installed
 CHECKED := rollouts tests benchmarks
 export PYTHONHASHSEED := 0
@@ -12,15 +14,21 @@ export PYTHONHASHSEED := 0
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(STAMP): requirements.lock pyproject.toml
+# What the product needs to run, and (STAMP) what its developers need on top.
+$(READY): deploy/sandbox.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing the locked dependencies into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --no-compile --require-hashes -r deploy/sandbox.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP) ## watch a good canary reach 100 % and a bad one go back to stable (KEEP=1 leaves the cluster up)
+$(STAMP): $(READY) requirements.lock
+	@echo "installing the development tools into $(VENV) ..."
+	@$(PIP) --no-compile --require-hashes -r requirements.lock
+	@touch $@
+
+demo: $(READY) ## watch a good canary reach 100 % and a bad one go back to stable (KEEP=1 leaves the cluster up)
 	@$(BIN)/rollouts demo $(if $(KEEP),--keep)
 
 test: $(STAMP) ## run the whole test suite
@@ -45,9 +53,11 @@ goldens: $(STAMP) ## rewrite the golden stories; read the diff before you commit
 bench: $(STAMP) ## figures per rollout on the sandbox (N=200)
 	@$(BIN)/python -m benchmarks --rollouts $(or $(N),200)
 
-lock: ## write requirements.lock and deploy/requirements.lock anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -c requirements.lock pyproject.toml -o deploy/requirements.lock
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+lock: ## write the three locks anew (needs uv)
+	$(LOCK) --all-extras --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --all-extras --group build -c requirements.lock pyproject.toml -o deploy/sandbox.lock
+	$(LOCK) --group build -c requirements.lock pyproject.toml -o deploy/requirements.lock
 
 clean: ## remove the virtual environment and the caches
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
