@@ -12,7 +12,7 @@ from typing import Any
 
 from rollouts.api import poddefaults
 from rollouts.api.meta import POD_HASH_LABEL
-from rollouts.lib import podjson
+from rollouts.lib import podjson, quantity
 
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -29,7 +29,7 @@ def is_same(one: object, other: object, *, ephemeral: Mapping[str, Any] | None =
 
 def normal(template: object, *, ephemeral: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The form in which templates of the same meaning are equal."""
-    ordered = poddefaults.apply(podjson.ordered(template))
+    ordered = poddefaults.apply(podjson.ordered(template, quantity.canonical))
     _forget_metadata(ordered["metadata"], ephemeral or {})
     ordered["spec"].pop("serviceAccount", None)  # an old name of serviceAccountName, filled in on some servers only
     _forget_injected_anti_affinity(ordered["spec"])

@@ -53,7 +53,7 @@ Resources limits:{q} requests:{q} claims:[Claim]
 Claim name:s! request:s
 Resize resourceName:s! restartPolicy:s!
 RestartRule action:s exitCodes:*ExitCodes
-ExitCodes operator:s! values:[i]
+ExitCodes operator:s values:[i]
 Mount name:s! readOnly:b recursiveReadOnly:*s mountPath:s! subPath:s mountPropagation:*s subPathExpr:s
   bindMountOptions:[s]
 Device name:s! devicePath:s!

@@ -90,6 +90,16 @@ def test_a_difference_in_meaning_is_another_version(path: tuple[str | int, ...],
     assert not template.is_same(LIVE, changed)
 
 
+def test_quantities_are_compared_by_value() -> None:
+    """Also where their texts, and so the hashes, differ."""
+
+    def with_cpu(amount: str) -> dict[str, Any]:
+        return {"spec": {"containers": [{"name": "a", "resources": {"limits": {"cpu": amount}}}]}}
+
+    assert template.is_same(with_cpu("2.125"), with_cpu("2125m"))
+    assert not template.is_same(with_cpu("2.125"), with_cpu("2126m"))
+
+
 def test_metadata_put_on_from_outside_is_ignored() -> None:
     live = copy.deepcopy(LIVE)
     live["metadata"]["labels"]["role"] = "canary"
