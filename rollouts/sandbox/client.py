@@ -48,9 +48,9 @@ class ApiFailure(Exception):
         return self.code == 404
 
     @property
-    def is_conflict(self) -> bool:
-        """Somebody else wrote first, or the name is taken."""
-        return self.code == 409
+    def is_taken(self) -> bool:
+        """An object of that name exists already; other conflicts (409) mean that somebody else wrote first."""
+        return self.reason == "AlreadyExists"
 
     @property
     def is_expired(self) -> bool:

@@ -134,10 +134,16 @@ async def a_cluster(ground: Ground | None = None) -> AsyncIterator[Cluster]:
         async with _a_real_cluster(ground) as cluster:
             yield cluster
         return
-    async with Sandbox(workloads=True) as sandbox:
-        connection = Connection(url=sandbox.url, token=sandbox.token)
-        async with ApiClient(connection) as api:
-            yield Cluster(api, connection, "default")
+    async with Sandbox(workloads=True) as sandbox, a_view(sandbox) as cluster:
+        yield cluster
+
+
+@contextlib.asynccontextmanager
+async def a_view(sandbox: Sandbox) -> AsyncIterator[Cluster]:
+    """The namespace `default` of a sandbox."""
+    connection = Connection(url=sandbox.url, token=sandbox.token)
+    async with ApiClient(connection) as api:
+        yield Cluster(api, connection, "default")
 
 
 @contextlib.asynccontextmanager

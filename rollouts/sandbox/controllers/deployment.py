@@ -173,7 +173,7 @@ class Deployments:
         try:
             stored = await self._api.create(REPLICA_SETS, namespace, made)
         except ApiFailure as failure:
-            if failure.reason == "AlreadyExists":
+            if failure.is_taken:
                 await self._count_collision(deployment, made)
             raise
         self._sets.observe(stored)

@@ -21,7 +21,6 @@ from rollouts.sandbox.controllers.endpoint_slices import (
     wanted_subsets,
 )
 from rollouts.sandbox.controllers.pods import is_finished, is_ready
-from rollouts.sandbox.controllers.replicaset import in_namespace
 from rollouts.sandbox.controllers.selection import labels_of, matches_all
 from rollouts.sandbox.informer import Informers
 from rollouts.sandbox.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES, Json, Key, is_terminating, key_of, uid_of
@@ -39,6 +38,12 @@ def by_label(pod: Json) -> Iterable[Hashable]:
     return [(pod["metadata"]["namespace"], *item) for item in labels_of(pod).items()]
 
 
+def by_selector(service: Json) -> Iterable[Hashable]:
+    """Index a Service by its namespace and one label that its selector asks for: its pods have that at least."""
+    selector = service["spec"].get("selector") or {}
+    return [(service["metadata"]["namespace"], *item) for item in list(selector.items())[:1]]
+
+
 class ServiceEndpoints:
     """The controller; `controller` serves its queue."""
 
@@ -48,7 +53,7 @@ class ServiceEndpoints:
         self._slices = informers.of(ENDPOINT_SLICES)
         self._endpoints = informers.of(ENDPOINTS)
         self._pods = informers.of(PODS)
-        self._services.index(in_namespace)
+        self._services.index(by_selector)
         self._slices.index(by_service)
         self._pods.index(by_label)
         self.controller: Controller[Key] = Controller("endpoints", self.reconcile, workers=workers)
@@ -69,11 +74,11 @@ class ServiceEndpoints:
     def _pod_changed(self, old: Json | None, new: Json | None) -> None:
         if old and new and _seen_by_services(old) == _seen_by_services(new):
             return
-        namespace = (new or old or {})["metadata"]["namespace"]
-        for service in self._services.find(in_namespace, namespace):
-            selector = service["spec"].get("selector")
-            if selector and any(pod and matches_all(selector, labels_of(pod)) for pod in (old, new)):
-                self.controller.queue.add(key_of(service))
+        for pod in (old, new):
+            for item in by_label(pod) if pod else ():
+                for service in self._services.find(by_selector, item):
+                    if pod and matches_all(service["spec"]["selector"], labels_of(pod)):
+                        self.controller.queue.add(key_of(service))
 
     async def reconcile(self, key: Key) -> None:
         """Bring the slices and the Endpoints of one Service in line with its pods."""
@@ -101,7 +106,7 @@ class ServiceEndpoints:
             try:
                 await self._api.delete(ENDPOINTS, key, uid=uid_of(endpoints))
             except ApiFailure as failure:
-                if not (failure.is_not_found or failure.is_conflict):
+                if not failure.is_not_found:
                     raise
             self._endpoints.forget(endpoints)
 
@@ -137,7 +142,7 @@ class ServiceEndpoints:
         try:
             await self._api.delete(ENDPOINT_SLICES, key_of(stored), uid=uid_of(stored))
         except ApiFailure as failure:
-            if not (failure.is_not_found or failure.is_conflict):
+            if not failure.is_not_found:
                 raise
         self._slices.forget(stored)
 

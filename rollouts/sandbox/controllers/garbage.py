@@ -217,5 +217,5 @@ class GarbageCollector:
         try:
             await self._api.delete(owned.kind, owned.key, uid=owned.uid, options={"propagationPolicy": policy})
         except ApiFailure as failure:
-            if not (failure.is_not_found or failure.is_conflict):
+            if not failure.is_not_found:
                 raise

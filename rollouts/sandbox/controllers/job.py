@@ -241,7 +241,7 @@ class Jobs:
         try:
             await self._api.delete(PODS, key_of(pod), uid=uid_of(pod))
         except ApiFailure as failure:
-            if not (failure.is_not_found or failure.is_conflict):
+            if not failure.is_not_found:
                 raise
             self._pods.forget(pod)
 

@@ -45,7 +45,7 @@ class Namespaces:
         try:
             await self._api.create(SERVICE_ACCOUNTS, namespace, {"metadata": {"name": "default"}})
         except ApiFailure as failure:
-            if not (failure.is_conflict or failure.is_not_found):
+            if not (failure.is_taken or failure.is_not_found):
                 raise
 
     async def _empty(self, namespace: str) -> int:

@@ -223,7 +223,7 @@ class Kubelet:
         try:
             await self._api.delete(PODS, key_of(pod), uid=uid_of(pod), options={"gracePeriodSeconds": 0})
         except ApiFailure as failure:
-            if not (failure.is_not_found or failure.is_conflict):
+            if not failure.is_not_found:
                 raise
         if not pod["metadata"].get("finalizers"):
             self._pods.forget(pod)

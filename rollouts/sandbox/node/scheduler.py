@@ -57,7 +57,7 @@ class Scheduler:
         try:
             await self._api.request("POST", PODS.item(key_of(pod), "binding"), body=body)
         except ApiFailure as failure:
-            if not (failure.is_not_found or failure.is_conflict):
+            if not failure.is_not_found:
                 raise
 
     async def _refuse(self, pod: Json, message: str) -> None:
@@ -77,7 +77,7 @@ async def register_node(api: ApiClient, name: str, address: str, *, clock: Clock
     try:
         stored = await api.create(NODES, "", {"metadata": {"name": name, "labels": labels}})
     except ApiFailure as failure:
-        if not failure.is_conflict:
+        if not failure.is_taken:
             raise
         stored = await api.get(NODES, ("", name))
     now = stamp(clock())
