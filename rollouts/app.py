@@ -179,7 +179,7 @@ def assemble(
             loops=settings.analysis_workers,
         ),
     )
-    return Parts(pump=pump, census=census, elector=elector, crews=crews, events=events, measurer=measurer)
+    return Parts(cache=cache, pump=pump, census=census, elector=elector, crews=crews, events=events, measurer=measurer)
 
 
 def _scope(settings: Settings) -> Scope:

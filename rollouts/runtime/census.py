@@ -24,7 +24,7 @@ log = structlog.get_logger()
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 PAGE = "500"
 PERIOD_SECONDS = 600.0
-ABSENT_KIND_PERIOD_SECONDS = 5.0
+ABSENT_KIND_PERIOD_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 RELIST_PAUSE_SECONDS = 2.0  # a relist comes as many events: one count answers them all
 DELIVERY_PATIENCE_SECONDS = 5.0  # then what is still missing may have been deleted meanwhile: count again

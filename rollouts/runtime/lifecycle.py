@@ -20,6 +20,7 @@ import structlog
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, Key
 from rollouts.kube.lease import Elector
+from rollouts.runtime.cache import Cache
 from rollouts.runtime.census import Census
 from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.pump import Pump
@@ -55,6 +56,7 @@ class Crew:
 class Parts:
     """All that lives as long as the process; `elector` None: there are no rivals."""
 
+    cache: Cache
     pump: Pump
     census: Census
     elector: Elector | None

@@ -16,6 +16,7 @@ from rollouts import settings
 from rollouts.app import assemble
 from rollouts.kube.client import ClusterSource, KubeClient
 from rollouts.kube.lease import Claim, Elector, LeaseTiming
+from rollouts.runtime.cache import Cache
 from rollouts.runtime.lifecycle import Ending, Parts, live
 from rollouts.sandbox.cluster import Sandbox, kubeconfig
 from rollouts.settings import Settings
@@ -40,6 +41,17 @@ class Controller:
     client: KubeClient
     stop: asyncio.Event
     running: asyncio.Task[Ending]
+
+    @property
+    def cache(self) -> Cache:
+        """Its copy of the cluster."""
+        return self.parts.cache
+
+    @property
+    def elector(self) -> Elector:
+        """Its elector."""
+        assert self.parts.elector is not None
+        return self.parts.elector
 
     async def end(self) -> Ending:
         """Ask it to stop and wait until it has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 NAMESPACE = "argo-rollouts"
 
 
+@functools.cache
 def built(overlay: str) -> list[dict[str, Any]]:
     """The manifests of an overlay, as kubectl makes them."""
     made = subprocess.run([KUBECTL, "kustomize", OVERLAYS / overlay], check=True, capture_output=True, text=True)

@@ -1,0 +1,190 @@
+"""The whole controller in one process, against a cluster with good and bad weather."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollouts.kube.client import KubeClient, Request
+from rollouts.kube.kinds import ANALYSIS_RUNS, CRDS, LEASES, REPLICA_SETS, ROLLOUTS, Key
+from rollouts.kube.lease import LeaseTiming
+from rollouts.runtime.lifecycle import Ending
+from rollouts.sandbox.cluster import Sandbox
+from rollouts.sandbox.faults import Delay
+from tests.shell.clusters import LOOSE_CRDS, a_crd, client_of, create, read
+from tests.shell.objects import a_rollout
+from tests.shell.processes import Controller, a_controller, until
+
+LOCK = "argo-rollouts-controller-lock"
+BRISK = LeaseTiming(duration=3.0, renew_deadline=2.0, retry_period=0.3)
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[tuple[Sandbox, KubeClient]]:
+    async with Sandbox() as sandbox, client_of(sandbox) as admin:
+        for crd in LOOSE_CRDS:
+            await create(admin, CRDS, crd)
+        yield sandbox, admin
+
+
+def replica_sets(admin: KubeClient, *, at_least: int = 1) -> Callable[[], Awaitable[list[Any] | None]]:
+    """The ReplicaSets, once there are so many."""
+
+    async def look() -> list[Any] | None:
+        items = list((await admin.get(REPLICA_SETS.path("default")))["items"])
+        return items if len(items) >= at_least else None
+
+    return look
+
+
+async def test_a_rollout_that_is_there_or_comes_is_carried_out(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """Before the controller started, or after."""
+    sandbox, admin = cluster
+    await create(admin, ROLLOUTS, a_rollout("before"))
+    async with a_controller(sandbox, tmp_path):
+        await until(replica_sets(admin))
+        await create(admin, ROLLOUTS, a_rollout("after"))
+        await until(replica_sets(admin, at_least=2))
+
+
+async def test_nothing_of_the_watch_library_is_on_any_object(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """No annotation, no finalizer."""
+    sandbox, admin = cluster
+    await create(admin, ROLLOUTS, a_rollout())
+    async with a_controller(sandbox, tmp_path):
+        await until(replica_sets(admin))
+    meta = (await read(admin, ROLLOUTS, "web"))["metadata"]
+    assert "finalizers" not in meta
+    assert not [name for name in meta.get("annotations", {}) if "kopf" in name]
+
+
+async def test_a_malformed_rollout_does_not_delay_the_others(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """Whatever stands in it."""
+    sandbox, admin = cluster
+    for index, spec in enumerate(({"replicas": "many"}, {"template": 7, "strategy": []}, {"selector": {"a": 1}})):
+        await create(admin, ROLLOUTS, a_rollout(f"bad-{index}", spec=spec, status={"conditions": "none"}))
+    await create(admin, ROLLOUTS, a_rollout("good"))
+    async with a_controller(sandbox, tmp_path):
+        (made,) = await until(replica_sets(admin))
+        assert made["metadata"]["ownerReferences"][0]["name"] == "good"
+
+
+async def test_a_kind_that_is_installed_later_is_noticed(tmp_path: Path) -> None:
+    """A controller may start on an empty cluster, without rights on CRDs."""
+    async with Sandbox() as sandbox, client_of(sandbox) as admin, a_controller(sandbox, tmp_path) as controller:
+        await controller.parts.census.complete(controller.parts.census.kinds)
+        assert controller.parts.census.unreadable(ANALYSIS_RUNS) is not None
+        for crd in LOOSE_CRDS:
+            await create(admin, CRDS, crd)
+        await create(admin, ROLLOUTS, a_rollout())
+        await until(replica_sets(admin))
+
+        async def readable() -> bool:
+            return controller.parts.census.unreadable(ANALYSIS_RUNS) is None
+
+        await until(readable)
+
+
+async def test_a_deletion_in_a_watch_gap_is_found(cluster: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
+    """The watch library lists anew and tells of no deletion; the census does."""
+    sandbox, admin = cluster
+    await create(admin, ROLLOUTS, a_rollout("ghost"))
+    await create(admin, ROLLOUTS, a_rollout("stays"))
+    async with a_controller(sandbox, tmp_path) as controller:
+        await until(replica_sets(admin, at_least=2))
+        with sandbox.faults.stale_watches("rollouts"):
+            await admin.send(Request(method="DELETE", path=ROLLOUTS.path("default", "ghost")))
+            sandbox.compact()
+            sandbox.faults.drop_watches("rollouts")
+
+        async def forgotten() -> bool:
+            return not knows(controller, "ghost") and knows(controller, "stays")
+
+        await until(forgotten)
+
+
+def knows(controller: Controller, name: str) -> bool:
+    """Whether the controller's copy of the cluster has this Rollout."""
+    return controller.cache.get(ROLLOUTS, Key("default", name)) is not None
+
+
+async def test_an_api_server_that_is_away_for_a_while_is_waited_for(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """Watches and writes go on where they were."""
+    sandbox, admin = cluster
+    await create(admin, ROLLOUTS, a_rollout("before"))
+    async with a_controller(sandbox, tmp_path, "--leader-elect=false"):
+        await until(replica_sets(admin))
+        await sandbox.stop()
+        await sandbox.start()
+        await create(admin, ROLLOUTS, a_rollout("after"))
+        await until(replica_sets(admin, at_least=2))
+
+
+async def test_of_two_controllers_one_acts_and_the_other_takes_over(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """The first leaves and hands over; the second carries on at once."""
+    sandbox, admin = cluster
+    async with a_controller(sandbox, tmp_path, timing=BRISK) as first:
+        await first.elector.leading.wait()
+        async with a_controller(sandbox, tmp_path, timing=BRISK) as second:
+            await create(admin, ROLLOUTS, a_rollout("one"))
+            await until(replica_sets(admin))
+            assert not second.elector.leading.is_set()
+            assert await first.end() is Ending.STOPPED
+            assert first.elector.remaining_seconds() <= 0
+            await second.elector.leading.wait()
+            await create(admin, ROLLOUTS, a_rollout("two"))
+            await until(replica_sets(admin, at_least=2))
+        lease = await read(admin, LEASES, LOCK)
+        assert lease["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_controller_that_loses_its_lease_ends_without_another_write(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """Its renewals hang, its deadline passes: it ends by itself, and what waits stays undone."""
+    sandbox, admin = cluster
+    async with a_controller(sandbox, tmp_path, timing=BRISK) as controller:
+        await controller.elector.leading.wait()
+        await controller.parts.census.complete(controller.parts.census.kinds)
+        sandbox.faults.inject(Delay(3600), resource="leases")
+        assert await controller.running is Ending.LEASE_LOST
+        sandbox.requests.clear()
+        await create(admin, ROLLOUTS, a_rollout())
+        assert [request[2] for request in sandbox.requests if request[0] in ("create", "patch")] == ["rollouts"]
+
+
+async def test_another_instances_objects_are_left_alone(cluster: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
+    """With --instance-id only objects that carry it, without it only those that carry none."""
+    sandbox, admin = cluster
+    labels = {"argo-rollouts.argoproj.io/controller-instance-id": "blue"}
+    await create(admin, ROLLOUTS, a_rollout("theirs"))
+    await create(admin, ROLLOUTS, a_rollout("ours", metadata={"labels": labels}))
+    async with a_controller(sandbox, tmp_path, "--instance-id", "blue") as controller:
+        (made,) = await until(replica_sets(admin))
+        assert made["metadata"]["ownerReferences"][0]["name"] == "ours"
+        assert not knows(controller, "theirs")
+
+
+async def test_a_crd_that_drops_our_members_is_known_before_the_first_decision(tmp_path: Path) -> None:
+    """So that no verb acts without a record."""
+    pruning = {"type": "object", "properties": {"phase": {"type": "string"}}}
+    async with Sandbox() as sandbox, client_of(sandbox) as admin:
+        await create(admin, CRDS, a_crd(ROLLOUTS, has_status=True, status=pruning))
+        await create(admin, ROLLOUTS, a_rollout(metadata={"annotations": {"rollouts.io/abort": "abort"}}))
+        async with a_controller(sandbox, tmp_path):
+            await until(replica_sets(admin))
+            stored = await read(admin, ROLLOUTS, "web")
+            assert set(stored["status"]) <= {"phase"}
