@@ -105,8 +105,8 @@ class Metric:
     """
 
     name: Annotated[str, Doc("Unique name of the metric.", required=True)] = ""
-    interval: Annotated[int | None, Seconds(), Doc("Time between measurements, as 30s or 5m.")] = None
-    initial_delay: Annotated[int | None, Seconds(), Doc("Time before the first measurement, as 30s.")] = None
+    interval: Annotated[int | None, Seconds(shortest=1), Doc("Time between measurements, as 30s or 5m.")] = None
+    initial_delay: Annotated[int | None, Seconds(shortest=0), Doc("Time before the first measurement, as 30s.")] = None
     count: Annotated[int | str | None, Doc("How many measurements to take; without it and an interval, one.")] = None
     success_condition: Annotated[str | None, Doc("Expression over result that must hold.")] = None
     failure_condition: Annotated[str | None, Doc("Expression over result that must not hold.")] = None

@@ -159,7 +159,7 @@ def _seconds(mark: Seconds, value: Any, path: str, problems: Problems) -> Any:
         is_number = mark.numbers and _DIGITS.fullmatch(value) is not None
         read = int(value) if is_number else durations.whole_seconds(value)
         if read is not None:
-            return read
+            return read if mark.shortest is None else max(read, mark.shortest)
         if "{{" in value:
             return _ABSENT  # a placeholder: read again once its argument is known
     problems.append(Problem(path, f"must be a duration such as 90s or 1h30m, not {_shown(value)}"))

@@ -34,10 +34,12 @@ class Seconds:
     """An int attribute that JSON writes as a Go duration (`1h30m`) or, where allowed, as a number of seconds.
 
     `numbers` accepts JSON integers and strings of digits. `fallback` is what an unreadable text means (None: dropped).
+    Anything below `shortest` is read as that.
     """
 
     numbers: bool = False
     fallback: int | None = None
+    shortest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

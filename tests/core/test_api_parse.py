@@ -98,6 +98,13 @@ def test_placeholders_in_metrics_wait_for_their_arguments() -> None:
     assert parsed.value.raw == raw
 
 
+def test_an_interval_lasts_at_least_a_second() -> None:
+    """Nothing is measured without end and without pause."""
+    for text in ("500ms", "0s", "-5s", "1s"):
+        assert parse.parse_metric({"interval": text}).value.interval == 1
+    assert parse.parse_metric({"initialDelay": "-5s"}).value.initial_delay == 0
+
+
 def test_a_status_survives_reading_and_writing() -> None:
     """Times, tri-states, zeros and members this version does not know come out as they went in."""
     status = {

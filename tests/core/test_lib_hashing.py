@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,16 @@ def test_pod_hashes_match_the_known_vectors() -> None:
     assert hashing.pod_template_hash(a_template("canary-scaledowndelay")) == "674d8cf959"
     gates = [{"conditionType": "argoproj.io/e2e-readiness"}]
     assert hashing.pod_template_hash(a_template("dynamic-stable-scale", readinessGates=gates)) == "6b56c8cdb4"
+
+
+VECTORS = Path(__file__).with_name("go_pod_templates.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("line", VECTORS)
+def test_pod_hashes_match_those_of_gos_own_encoder(line: str) -> None:
+    """Random templates over every member; the hashes are of the text that Go made of them (k8s.io/api v0.36)."""
+    vector = json.loads(line)
+    assert hashing.pod_template_hash(vector["template"]) == vector["hash"]
 
 
 @pytest.mark.parametrize(
