@@ -79,7 +79,7 @@ def _validate_custom(obj: Json, old: Json | None, schema: Schema, found: list[Vi
         validate(obj, schema, wrong)
     else:
         validate_update(obj, old, schema, wrong)
-    if not any(one.reason in _BLOCKING for one in wrong):
+    if not any(one.reason in _BLOCKING for one in (*found, *wrong)):
         check_rules(obj, old, schema, wrong)
     elif schema.deep_rules:
         wrong.append(invalid("<nil>", None, RULES_SKIPPED))
