@@ -37,11 +37,11 @@ def test_the_files_are_up_to_date(resource: schema.Resource) -> None:
 
 
 def test_there_is_a_file_for_each_kind_and_no_other() -> None:
-    files = {path.name for path in CRDS.glob("*.yaml")} - {"kustomization.yaml"}
+    files = {path.name for path in CRDS.glob("argoproj.io_*.yaml")} - {"kustomization.yaml"}
     assert files == {resource.file_name for resource in schema.RESOURCES}
 
 
-@pytest.mark.parametrize("path", sorted(CRDS.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(CRDS.glob("argoproj.io_*.yaml")), ids=lambda path: path.name)
 def test_client_side_apply_can_hold_each_file(path: Path) -> None:
     assert path.stat().st_size < schema.SIZE_MAX
 
@@ -109,6 +109,6 @@ def test_everything_a_pod_template_can_say_counts_for_its_version() -> None:
 
 def test_files_have_no_anchors() -> None:
     """Not every reader of CRDs follows them."""
-    for path in CRDS.glob("*.yaml"):
+    for path in CRDS.glob("argoproj.io_*.yaml"):
         tokens = yaml.scan(path.read_text(encoding="utf-8"))
         assert not any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in tokens)
