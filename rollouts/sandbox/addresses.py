@@ -103,8 +103,7 @@ class Addresses:
     def _hold(self, resource: Resource, service: Json, asked: Claims) -> None:
         name, address = service["metadata"]["name"], service["spec"].get("clusterIP")
         if address and address != "None" and self._index(address) is None:
-            why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self._network}"
-            raise _host_refused(resource, name, address, why)
+            raise _host_refused(resource, name, address, "the provided network does not match the current range")
         for index in asked.hosts:
             if not self._hosts.hold(index):
                 raise _host_refused(resource, name, str(address), "provided IP is already allocated")
@@ -126,19 +125,45 @@ class Addresses:
 
 
 def carry_over(old_service: Json, service: Json) -> None:
-    """Give a Service, in place, what its old state had and its new one does not mention."""
+    """Give a Service, in place, what its old state had and its new one does not mention.
+
+    What its old type had and its new one cannot have goes, unless the author asks for it anew.
+    """
     old, new = old_service.get("spec"), service.get("spec")
-    if not isinstance(old, dict) or not isinstance(new, dict) or new.get("type") == "ExternalName":
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return
+    if new.get("type") == "ExternalName":
+        _drop_unchanged(old, new, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"))
         return
     for name in ("clusterIP", "clusterIPs"):
         if not new.get(name) and old.get(name):
             new[name] = old[name]
     if new.get("type") in ("NodePort", "LoadBalancer"):
-        had = {port.get("name", port["port"]): port.get("nodePort") for port in old.get("ports") or ()}
-        for port in new.get("ports") or ():
-            known = had.get(port.get("name", port["port"]))
-            if known and not port.get("nodePort"):
-                port["nodePort"] = known
+        _carry_node_ports(old, new)
+    else:
+        _drop_node_ports(old, new)
+
+
+def _carry_node_ports(old: Json, new: Json) -> None:
+    had = {port.get("name", port["port"]): port.get("nodePort") for port in old.get("ports") or ()}
+    for port in new.get("ports") or ():
+        known = had.get(port.get("name", port.get("port")))
+        if known and not port.get("nodePort"):
+            port["nodePort"] = known
+
+
+def _drop_node_ports(old: Json, new: Json) -> None:
+    _drop_unchanged(old, new, ("externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"))
+    held = {port.get("nodePort") for port in old.get("ports") or ()}
+    for port in new.get("ports") or ():
+        if port.get("nodePort") in held:
+            port.pop("nodePort", None)
+
+
+def _drop_unchanged(old: Json, new: Json, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in new and new[name] == old.get(name):
+            del new[name]
 
 
 def _host_refused(resource: Resource, name: str, address: str, why: str) -> errors.ApiError:

@@ -39,6 +39,8 @@ from rollouts.sandbox.writing import Writer
 HOST = "127.0.0.1"
 NAMESPACES_AT_START = ("default", "kube-node-lease", "kube-public", "kube-system")
 SHUTDOWN_SECONDS = 0.5
+KEEPALIVE_SECONDS = 3600.0  # a client that reuses a connection must not find it just closed
+HEADER_BYTES_MAX = 1 << 16  # selectors can be long
 
 
 class Sandbox:
@@ -116,7 +118,14 @@ class Sandbox:
         )
 
     async def _listen(self) -> None:
-        handler = web.Server(self._server.handle, handler_cancellation=True, access_log=None)
+        handler = web.Server(
+            self._server.handle,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+        )
         self._runner = web.ServerRunner(handler, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self._port)
@@ -144,10 +153,10 @@ class Sandbox:
         return path
 
     def install(self, files: Iterable[Path]) -> None:
-        """Create every object of these YAML files; CustomResourceDefinitions are served at once."""
+        """Serve what the CustomResourceDefinitions in these YAML files define; other documents are left alone."""
         for file in files:
             for document in yaml.safe_load_all(file.read_text()):
-                if document:
+                if document and document.get("kind") == "CustomResourceDefinition":
                     self.create(document)
 
     def create(self, obj: Json) -> Json:

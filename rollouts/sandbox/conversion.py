@@ -25,10 +25,15 @@ def is_converted(resource: Resource) -> bool:
     return resource.group == "events.k8s.io"
 
 
+def untyped(obj: Json) -> Json:
+    """An object without kind and apiVersion, as a list of one kind holds it."""
+    return {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
+
+
 def served(obj: Json, resource: Resource) -> Json:
     """A stored object as this resource shows it."""
     if is_converted(resource):
-        obj = {_NEW_NAMES.get(name, name): value for name, value in obj.items()}
+        obj = {_NEW_NAMES.get(name, name): value for name, value in obj.items() if value != ""}
     if obj.get("apiVersion") == resource.group_version:
         return obj
     return {**obj, "apiVersion": resource.group_version}

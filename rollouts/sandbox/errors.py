@@ -6,6 +6,7 @@ whoever raises; the constructors only know code, reason and wording.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -93,6 +94,12 @@ def invalid(resource: Resource, name: str, causes: Sequence[Json]) -> ApiError:
 def invalid_options(kind: str, causes: Sequence[Json]) -> ApiError:
     """The options of a request (`ListOptions`, `DeleteOptions`) break rules."""
     return _invalid(f"{kind}.meta.k8s.io", "", causes, details={"group": "meta.k8s.io", "kind": kind})
+
+
+def invalid_patch(patched: str, why: str) -> ApiError:
+    """A patch made something unreadable of an object."""
+    broken = cause("patch", "FieldValueInvalid", f"Invalid value: {json.dumps(patched)}: {why}")
+    return _invalid("", "", [broken], details={})
 
 
 def _invalid(kind: str, name: str, causes: Sequence[Json], *, details: Json) -> ApiError:

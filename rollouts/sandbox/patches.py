@@ -48,6 +48,11 @@ def patched(call: Call, old: Json, schema: Schema) -> Json:
     patch, duplicates = decode(call.body, what="error decoding patch")
     if call.content_type == JSON_PATCH:
         return _object(json_patch(old, patch))
+    if not isinstance(patch, dict):
+        what = "array" if isinstance(patch, list) else type(patch).__name__
+        raise errors.bad_request(
+            f"error decoding patch: json: cannot unmarshal {what} into Go value of type map[string]interface {{}}"
+        )
     patch = call.report_duplicates(patch, duplicates)
     if call.content_type == STRATEGIC_PATCH:
         return _object(copied(strategic_merge(old, patch, schema)))

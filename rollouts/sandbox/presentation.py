@@ -44,8 +44,10 @@ def encoded(record: Record, resource: Resource) -> bytes:
 
 def encoded_item(record: Record, resource: Resource) -> bytes:
     """A stored object as an entry of a list: lists of built-in kinds do not repeat kind and apiVersion."""
-    if resource.custom is not None or conversion.is_converted(resource):
+    if resource.custom is not None:
         return encoded(record, resource)
+    if conversion.is_converted(resource):
+        return encode(conversion.untyped(conversion.served(record.object, resource)))
     return record.encoded_untyped()
 
 

@@ -58,8 +58,7 @@ class Record:
     def encoded_untyped(self) -> bytes:
         """The object as JSON without kind and apiVersion, as a list of one kind holds it."""
         if "-" not in self._encoded:
-            untyped = {name: value for name, value in self.object.items() if name not in ("kind", "apiVersion")}
-            self._encoded["-"] = encode(untyped)
+            self._encoded["-"] = encode({k: v for k, v in self.object.items() if k not in ("kind", "apiVersion")})
         return self._encoded["-"]
 
 

@@ -8,6 +8,7 @@ removes the last finalizer.
 
 from __future__ import annotations
 
+import json
 import random
 import uuid
 from dataclasses import dataclass, replace
@@ -23,12 +24,13 @@ from rollouts.sandbox.patching.apply import apply
 from rollouts.sandbox.patching.managed import record
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.schema.catalog import schema_of
-from rollouts.sandbox.store import Record
+from rollouts.sandbox.store import Record, encode
 from rollouts.sandbox.strategies import moves_generation, strategy_of
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 SUFFIX_LENGTH = 5
 GENERATED_BASE_MAX = 58
+_IMMUTABLE = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 _SERVER_OWNED = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "uid")
 
 
@@ -92,7 +94,7 @@ class Writer:
         meta = obj["metadata"] = _metadata(obj)
         self._name(call, meta)
         self._check_namespace(call, meta["name"])
-        if meta.get("resourceVersion"):
+        if meta.get("resourceVersion") and not patches.is_apply(call):
             raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         for field in (*_SERVER_OWNED, "selfLink", "resourceVersion"):
             meta.pop(field, None)
@@ -199,9 +201,14 @@ class Writer:
         if resource.namespaced and meta.setdefault("namespace", target.namespace) != target.namespace:
             raise _other_namespace(meta["namespace"], target.namespace)
         now = live["metadata"]
-        if meta.get("uid") and meta["uid"] != now["uid"]:
+        if meta.get("uid", now["uid"]) != now["uid"] and target.verb == "update":
             why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {now['uid']}"
             raise errors.conflict(resource, target.name, why)
+        changed = [name for name in _IMMUTABLE if meta.get(name) is not None and meta[name] != now.get(name)]
+        if changed:
+            raise errors.invalid(
+                resource, target.name, [_immutable(f"metadata.{name}", meta[name]) for name in changed]
+            )
         if meta.get("resourceVersion") and meta["resourceVersion"] != now["resourceVersion"]:
             raise errors.conflict(resource, target.name)
 
@@ -227,7 +234,10 @@ class Writer:
         """The object as its schema completes and accepts it."""
         verb = "apply" if patches.is_apply(call) else call.target.verb
         validation = call.field_validation
-        admitted = admit(call.resource, obj, old, verb=verb, field_validation=validation, subresource=subresource)
+        try:
+            admitted = admit(call.resource, obj, old, verb=verb, field_validation=validation, subresource=subresource)
+        except errors.ApiError as refusal:
+            raise _as_patch_refusal(call, obj, refusal) from refusal
         call.warnings.extend(admitted.warnings)
         return admitted.object
 
@@ -331,10 +341,9 @@ def _check_applied(call: Call, meta: Json, live: Json | None) -> None:
     """What is applied must mean the object that the path names, in the state it has if it says one."""
     if meta.get("name", call.target.name) != call.target.name:
         raise _other_name(meta["name"], call.target.name)
-    if live is None and meta.get("resourceVersion"):
-        raise errors.conflict(call.resource, call.target.name)
     if live is None and meta.get("uid"):
-        raise errors.conflict(call.resource, call.target.name, "uid mismatch: the provided object specified uid")
+        why = f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
+        raise errors.conflict(call.resource, call.target.name, why)
 
 
 def _is_finished(obj: Json) -> bool:
@@ -358,6 +367,19 @@ def _check_finalizers(resource: Resource, live: Json, meta: Json) -> None:
         )
         cause = errors.cause("metadata.finalizers", "FieldValueForbidden", message)
         raise errors.invalid(resource, meta["name"], [cause])
+
+
+def _as_patch_refusal(call: Call, obj: Json, refusal: errors.ApiError) -> errors.ApiError:
+    """What is unreadable is a bad request, unless a patch made it so: then the patch is invalid."""
+    strict = "strict decoding error"
+    if call.target.verb != "patch" or refusal.reason != "BadRequest" or strict in refusal.message:
+        return refusal
+    _, _, why = refusal.message.partition(f" cannot be handled as a {call.resource.kind}: ")
+    return errors.invalid_patch(encode(obj).decode(), why or refusal.message)
+
+
+def _immutable(field: str, value: Any) -> Json:
+    return errors.cause(field, "FieldValueInvalid", f"Invalid value: {json.dumps(value)}: field is immutable")
 
 
 def _other_name(given: str, expected: str) -> errors.ApiError:
