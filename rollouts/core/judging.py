@@ -218,6 +218,14 @@ def _completed(gauge: Gauge, result: MetricResult) -> Verdict:
     return Verdict(Phase.FAILED if gauge.tolerates_any_failure else Phase.INCONCLUSIVE, why)
 
 
+def has_minimum(gauge: Gauge, result: MetricResult | None) -> bool:
+    """Whether a metric has the measurements a pass needs: all it counts, or one where there is no end to them."""
+    if result is None:
+        return False
+    wanted = gauge.consecutive_success_limit
+    return 0 < wanted <= result.consecutive_success or result.count >= (gauge.count or 1)
+
+
 # A run
 
 

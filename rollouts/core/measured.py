@@ -33,12 +33,7 @@ def decide_run(seen: RunSeen, *, now: datetime) -> RunPlan:
     if run.status.phase in COMPLETED_PHASES:
         return _expired(run, now=now)
     try:
-        measured = gauges(
-            run.spec.metrics,
-            args=run.spec.args,
-            dry_run=run.spec.dry_run,
-            retention=run.spec.measurement_retention,
-        )
+        measured = _gauges(run)
     except ArgumentError as error:
         return _refused(run, f"Unable to resolve metric arguments: {error}", now=now)
     except InvalidMetric as error:
@@ -47,6 +42,27 @@ def decide_run(seen: RunSeen, *, now: datetime) -> RunPlan:
         if problem.path.startswith("spec"):
             return _refused(run, f"Analysis spec invalid: {problem.path} {problem.message}", now=now)
     return _continued(_Pass(seen=seen, gauges=measured, now=now))
+
+
+def unmeasured(run: AnalysisRun) -> tuple[str, ...]:
+    """The metrics that count and lack the measurements a pass needs.
+
+    A run that was ended early is Successful with whatever it had: its phase is no proof, this is.
+    """
+    try:
+        measured = _gauges(run)
+    except (ArgumentError, InvalidMetric):
+        return tuple(metric.name for metric in run.spec.metrics)
+    return tuple(
+        gauge.name
+        for gauge in measured
+        if not gauge.is_dry_run and not judging.has_minimum(gauge, _result(run.status, gauge.name))
+    )
+
+
+def _gauges(run: AnalysisRun) -> tuple[Gauge, ...]:
+    spec = run.spec
+    return gauges(spec.metrics, args=spec.args, dry_run=spec.dry_run, retention=spec.measurement_retention)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

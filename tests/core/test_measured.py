@@ -16,7 +16,7 @@ from rollouts.api.analysis import AnalysisRun, AnalysisRunStatus, Phase
 from rollouts.api.codec import Problem
 from rollouts.api.parse import parse_analysis_run
 from rollouts.core.actions import DeleteAnalysisRun, Measure
-from rollouts.core.measured import decide_run
+from rollouts.core.measured import decide_run, unmeasured
 from rollouts.core.observed import ReadingSeen, RunSeen
 from rollouts.core.plan import Plan
 from tests.builders import NOON, a_metric
@@ -360,6 +360,29 @@ def test_run_that_is_being_deleted_is_left_alone() -> None:
     going = dataclasses.replace(run, meta=dataclasses.replace(run.meta, deletion_timestamp=NOON))
     plan = decide_run(seen(going, a_reading([1.0])), now=NOON)
     assert (plan.actions, plan.status) == ((), run.status)
+
+
+@pytest.mark.parametrize(
+    ("metric", "counters", "is_proven"),
+    [
+        ({}, None, False),
+        ({}, {"error": 3}, False),
+        ({}, {"count": 1}, True),
+        ({"interval": "5s", "count": 3}, {"count": 2}, False),
+        ({"interval": "5s", "count": 3}, {"count": 3}, True),
+        ({"interval": "5s"}, {"count": 1}, True),
+        ({"interval": "5s", "count": 9, "consecutiveSuccessLimit": 2}, {"count": 2, "consecutiveSuccess": 2}, True),
+        ({"interval": "5s", "count": 9, "consecutiveSuccessLimit": 2}, {"count": 2, "consecutiveSuccess": 1}, False),
+        ({"count": "{{args.nope}}"}, {"count": 1}, False),
+    ],
+)
+def test_early_end_is_no_proof(*, metric: dict[str, Any], counters: dict[str, int] | None, is_proven: bool) -> None:
+    """Whatever its phase, a run says which metrics lack the measurements a pass needs; dry runs are not asked."""
+    results = [] if counters is None else [{"name": "m", "phase": "Successful", **counters}]
+    run = a_run(a_metric("m", **metric), a_metric("tried"), dryRun=[{"metricName": "tried"}])
+    raw = {**run.raw, "status": {"phase": "Successful", "metricResults": results}}
+    expected = () if is_proven else ("m",) if "nope" not in str(metric) else ("m", "tried")
+    assert unmeasured(parse_analysis_run(raw).value) == expected
 
 
 def test_unfinished_measurement_of_another_controller_is_taken_up() -> None:
