@@ -22,7 +22,7 @@ from rollouts.api.analysis import (
 )
 from rollouts.api.codec import Problem
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
-from rollouts.api.meta import API_VERSION, ObjectMeta
+from rollouts.api.meta import ObjectMeta
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import RolloutStatus
 
@@ -104,11 +104,6 @@ PARSERS: Mapping[str, Callable[[Mapping[str, Any]], Parsed[Any]]] = {
     "Experiment": parse_experiment,
 }
 """The parser of each kind of this API."""
-
-
-def is_ours(raw: Mapping[str, Any]) -> bool:
-    """Whether an object is of this API."""
-    return raw.get("apiVersion") == API_VERSION and raw.get("kind") in PARSERS
 
 
 class _Parts:
