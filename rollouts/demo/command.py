@@ -155,9 +155,9 @@ The cluster, the controller, Prometheus and the load stay up until Ctrl-C. In an
   export KUBECONFIG={stage.kubeconfig}
   kubectl -n {NAMESPACE} get ro,rs,pods,analysisruns
   kubectl -n {NAMESPACE} describe ro {NAME}
-  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/retry='now once more'      # v3 again, with the same end
-  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/promote='full I know'      # past its analysis
-  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/abort='now enough'
+  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/retry='retry once more'   # v3 again, with the same end
+  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/promote='full I know'     # v3 past its analysis
+  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/abort='abort enough'
   curl http://{story.address[0]}:{story.address[1]}/
   open {stage.prometheus}
 """

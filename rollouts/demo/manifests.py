@@ -16,6 +16,7 @@ Manifest = dict[str, Any]
 
 NAMESPACE = "demo"
 NAME = "shop"
+MANAGER = "demo"  # who the demo is to the cluster, as a field manager
 PORT = 80
 REPLICAS = 4
 SUCCESS_RATE_MIN = 0.95

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rollouts.demo.manifests import V1, V2, V3
+from rollouts.demo.manifests import MANAGER, V1, V2, V3
 from rollouts.demo.sight import Sight
 from rollouts.demo.traffic import Tally
 
@@ -63,11 +63,9 @@ def _decisions(sight: Sight, version: str) -> Iterator[Decision]:
     if run is not None:
         values = ", ".join(measured.text for measured in run.measured)
         yield Decision(f"AnalysisRun {run.name}", f"{run.phase}: success rate {values}")
-    if version == V2.name:
-        for record in sight.status.get("verbs") or ():
-            yield Decision(
-                str(record.get("requestedBy", "")), f"{record['verb']} {record['value']}: {record['message']}"
-            )
+    for record in sight.status.get("verbs") or ():
+        if version == V2.name and record.get("requestedBy") == MANAGER:
+            yield Decision(MANAGER, f"{record['verb']} {record['value']}: {record['message']}")
     hash_, revision = sight.hash_of(version), sight.revision_of(version)
     for happening in sight.happenings():
         is_about = f"({hash_})" in happening.message or f"revision {revision}:" in happening.message
@@ -77,7 +75,7 @@ def _decisions(sight: Sight, version: str) -> Iterator[Decision]:
 
 def differences(sight: Sight, tally: Tally, counted: Sequence[Counted]) -> list[str]:
     """What did not come out as it should; empty when the story came out."""
-    return [*_versions(sight), *_requests(tally), *_shares(counted)]
+    return [*_versions(sight), *_requests(tally), *share_differences(counted)]
 
 
 def _versions(sight: Sight) -> Iterator[str]:
@@ -112,7 +110,8 @@ def _requests(tally: Tally) -> Iterator[str]:
         yield f"v3 should answer some requests with errors; it answered {tally.requests[V3.name]} with none"
 
 
-def _shares(counted: Sequence[Counted]) -> Iterator[str]:
+def share_differences(counted: Sequence[Counted]) -> Iterator[str]:
+    """The shares that are far from the weight that the Rollout held meanwhile."""
     for share in counted:
         if abs(share.percent - share.expected) > SHARE_TOLERANCE:
             wanted = f"{share.version} should get {share.expected:.0f} % of the requests"

@@ -83,7 +83,12 @@ class Screen:
 
     def end(self, lines: list[Line], caption: str) -> None:
         """The table at the end."""
-        table = Table(box=box.ROUNDED if self._symbols is RICH else box.ASCII, caption=caption, expand=True)
+        table = Table(
+            box=box.ROUNDED if self._symbols is RICH else box.ASCII,
+            caption=caption,
+            caption_justify="left",
+            expand=True,
+        )
         table.add_column("version", no_wrap=True)
         for name in ("requests", "errors"):
             table.add_column(name, justify="right", no_wrap=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rollouts.demo import cluster, manifests, prometheus
-from rollouts.demo.manifests import Manifest
+from rollouts.demo.manifests import MANAGER, Manifest
 from rollouts.demo.processes import Processes
 from rollouts.demo.sight import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, ROLLOUTS, Sight
 from rollouts.sandbox import discovery_file
@@ -23,7 +23,6 @@ from rollouts.sandbox.client import ApiClient, ApiFailure, Connection
 from rollouts.sandbox.kinds import CRDS, NAMESPACES, SERVICES, Kind, key_of
 
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
-MANAGER = "demo"
 SERVED_SECONDS_MAX = 30.0
 
 

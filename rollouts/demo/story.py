@@ -25,7 +25,9 @@ from rollouts.sandbox.kinds import SERVICES
 REQUESTS_PER_SECOND = 60
 PATIENCE_SECONDS = 60.0  # for one thing to happen
 SETTLE_SECONDS = 1.0  # until users with a kept connection have come back through the balancer
-COUNT_SECONDS = 4.0  # a share is that of so many seconds in which the weight did not move
+COUNT_SECONDS = 6.0  # a share is that of so many seconds in which the weight did not move
+WHOLE_COUNT_SECONDS = 4.0  # where one version has it all, every answer is proof
+WHOLE = 100.0
 PROMOTE = ("rollouts.io/promote", "step v2 looks good")
 TOLD = ("RolloutStepCompleted", "RolloutPaused", "RolloutCompleted", "RolloutAborted", "VerbDone", "VerbRefused")
 
@@ -91,7 +93,7 @@ class Story:
         traffic = await self._traffic.enter_async_context(Traffic(self.address, per_second=REQUESTS_PER_SECOND))
         self.tally = traffic.tally
         self._head(f"v1 serves {REQUESTS_PER_SECOND} requests a second through the Service")
-        await self._count("v1", 100.0)
+        await self._count("v1", WHOLE)
 
     async def _good_version(self) -> None:
         sight = self.stage.sight
@@ -108,7 +110,7 @@ class Story:
         await self._until("the pause at 75 %", lambda: sight.step == 5 and sight.is_paused)
         await self._count("v2", 75.0)
         await self._until("v2 to be stable", lambda: sight.phase == "Healthy" and sight.are_steps_done)
-        await self._count("v2", 100.0)
+        await self._count("v2", WHOLE)
 
     async def _bad_version(self) -> None:
         sight = self.stage.sight
@@ -118,7 +120,7 @@ class Story:
         await self._until("v3 to be aborted", lambda: bool(sight.status.get("abort")))
         self._head("v3 is aborted by its analysis; v2 serves on")
         await self._until("v3's pods to be gone", lambda: {p.version for p in sight.pods() if p.available} == {"v2"})
-        await self._count("v2", 100.0)
+        await self._count("v2", WHOLE)
 
     async def _release(self, version: Version, text: str) -> None:
         self._version, self._measured = version, 0
@@ -127,8 +129,9 @@ class Story:
 
     async def _count(self, version: str, expected: float) -> None:
         """Count a version's share over the next seconds."""
-        await asyncio.sleep(SETTLE_SECONDS + COUNT_SECONDS)
-        share = self.tally.shares(now=self._now, seconds=COUNT_SECONDS).get(version)
+        seconds = WHOLE_COUNT_SECONDS if expected == WHOLE else COUNT_SECONDS
+        await asyncio.sleep(SETTLE_SECONDS + seconds)
+        share = self.tally.shares(now=self._now, seconds=seconds).get(version)
         counted = Counted(version, expected, share.percent if share else 0.0)
         self._counted.append(counted)
         self._screen.say(self._seconds, f"counted: {counted.percent:.1f} % of the requests were answered by {version}")
