@@ -38,6 +38,37 @@ def normal(template: object, *, ephemeral: Mapping[str, Any] | None = None) -> d
     return pruned
 
 
+def usable(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The raw template without the quantities that are none, as an API server would refuse a ReplicaSet with them.
+
+    Such a value costs itself; within ephemeral containers it costs their list. Everything else stays as it is, members
+    that this version does not know too.
+    """
+    spec = template.get("spec")
+    if not isinstance(spec, Mapping):
+        return dict(template)
+    pod = dict(spec)
+    for kind in ("initContainers", "containers"):
+        if isinstance(pod.get(kind), list):
+            pod[kind] = [_with_sound_resources(container) for container in pod[kind]]
+    ephemeral = pod.get("ephemeralContainers")
+    if isinstance(ephemeral, list) and any(_with_sound_resources(each) != each for each in ephemeral):
+        del pod["ephemeralContainers"]
+    return {**template, "spec": pod}
+
+
+def _with_sound_resources(container: Any) -> Any:
+    resources = container.get("resources") if isinstance(container, Mapping) else None
+    if not isinstance(resources, Mapping):
+        return container
+    sound = dict(resources)
+    for kind in ("limits", "requests"):
+        amounts = sound.get(kind)
+        if isinstance(amounts, Mapping):
+            sound[kind] = {name: each for name, each in amounts.items() if quantity.parse(each) is not None}
+    return {**container, "resources": sound}
+
+
 def _forget_metadata(metadata: dict[str, Any], ephemeral: Mapping[str, Any]) -> None:
     metadata.get("labels", {}).pop(POD_HASH_LABEL, None)
     for kind in ("labels", "annotations"):

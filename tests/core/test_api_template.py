@@ -142,7 +142,21 @@ def test_the_pull_policy_follows_the_tag(image: str, policy: str) -> None:
     assert template.is_same(with_default, explicit)
 
 
+def test_a_malformed_quantity_costs_only_itself() -> None:
+    """What is left makes a ReplicaSet, of the same version."""
+    container = {"name": "a", "future": 1, "resources": {"requests": {"memory": "invalid", "cpu": 1}}}
+    raw = {"spec": {"containers": [container], "ephemeralContainers": [container], "dnsPolicy": "Default"}}
+    usable = template.usable(raw)
+    sound = {"name": "a", "future": 1, "resources": {"requests": {"cpu": 1}}}
+    assert usable == {"spec": {"containers": [sound], "dnsPolicy": "Default"}}
+    assert template.is_same(raw, usable)
+    assert raw["spec"]["ephemeralContainers"] == [container]
+    assert template.usable(PLAIN) == PLAIN
+
+
 def test_hostile_templates_do_not_raise() -> None:
     hostiles: list[Any] = [None, 3, [], {"metadata": 3, "spec": {"containers": [None], "volumes": {"a": 1}}}]
     for hostile in hostiles:
         assert template.is_same(hostile, hostile)
+    for hostile in hostiles[-1:]:
+        assert template.usable(hostile)
