@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from rollouts.api.codec import Problem
+from rollouts.lib.redaction import redacted
 
 Manifest = Mapping[str, Any]
 
@@ -33,9 +34,7 @@ class Query:
 
     def redact(self, text: str) -> str:
         """`text` with every secret value replaced by *****."""
-        for secret in sorted(filter(None, self.secrets), key=len, reverse=True):
-            text = text.replace(secret, "*****")
-        return text
+        return redacted(text, self.secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficIntent:
-    """How traffic shall be split; all weights sum to `weight_max`. `routes`: managed header and mirror routes by name."""
+    """How traffic shall be split; all weights sum to `weight_max`. `routes`: managed routes by name."""
 
     canary: Destination
     stable: Destination

@@ -19,6 +19,7 @@ from rollouts.core import expression
 from rollouts.core.expression import ExpressionError
 from rollouts.core.metrics import Gauge
 from rollouts.core.observed import ReadingSeen
+from rollouts.lib.redaction import redacted
 
 MESSAGE_MAX = 1024  # characters; etcd object size
 VALUE_TEXT_MAX = 4096
@@ -129,8 +130,7 @@ def _is_empty(result: Any) -> bool:
 
 
 def _shown(text: str, reading: ReadingSeen, length_max: int) -> str:
-    for secret in sorted(filter(None, reading.secrets), key=len, reverse=True):
-        text = text.replace(secret, "*****")
+    text = redacted(text, reading.secrets)
     return text if len(text) <= length_max else text[: length_max - 1] + "…"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -524,6 +526,21 @@ def test_endless_body_is_given_up(provider: Prometheus, server: Server) -> None:
     """An answer may have 4 MiB; the rest is not read."""
     server.answer = replying(b" " * (5 * 1024 * 1024))
     assert "answered with more than" in ask(provider, server).error
+
+
+def test_compressed_answers_are_read_and_bounded(provider: Prometheus, server: Server) -> None:
+    """A small body that unpacks to a huge one is given up as well."""
+    body = result("vector", [sample("1")])
+    server.answer = replying(gzip.compress(body), headers={"Content-Encoding": "gzip"})
+    assert ask(provider, server).value == [1.0]
+    bomb = gzip.compress(b" " * (64 * 1024 * 1024))
+    server.answer = replying(bomb, headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    error = ask(provider, server).error
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "answered with more than" in error
+    assert peak < 32 * 1024 * 1024
 
 
 def test_too_many_samples_are_an_error(provider: Prometheus, server: Server) -> None:
