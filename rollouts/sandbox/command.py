@@ -72,6 +72,9 @@ async def up(
             sandbox.install(_manifests(crds))
         sandbox.kubeconfig(kubeconfig)
         sys.stdout.write(f"The cluster answers at {sandbox.url}\nexport KUBECONFIG={kubeconfig}\n")
+        if rbac:
+            address = sandbox.url.replace("://", f"://admin:{sandbox.token}@")
+            sys.stdout.write(f"kubectl keeps tokens to itself without TLS; give it --server {address}\n")
         sys.stdout.flush()
         await stopping.wait()
 

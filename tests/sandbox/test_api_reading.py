@@ -210,3 +210,60 @@ def test_objects_as_tables_and_as_metadata(api: Api) -> None:
     assert first["object"]["columnDefinitions"]
     assert not second["object"]["columnDefinitions"]
     assert api.get("v1/configmaps", Accept="text/odd").code == 406
+
+
+def test_an_event_has_two_spellings(api: Api) -> None:
+    """The core group's and that of events.k8s.io show the same objects under other names."""
+    pod = {"kind": "Pod", "name": "p", "namespace": api.namespace}
+    times = {"firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z"}
+    old = {"metadata": {"name": "old"}, "involvedObject": pod, "reason": "Pulled", "message": "m", "count": 2}
+    api.created("v1/events", old | times | {"type": "Normal", "source": {"component": "kubelet"}})
+    new = {
+        "metadata": {"name": "new"},
+        "regarding": pod,
+        "reason": "Pulled",
+        "note": "n",
+        "type": "Normal",
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "example.com/c",
+        "reportingInstance": "i",
+        "action": "Pull",
+    }
+    api.created("events.k8s.io/v1/events", new)
+    seen = api.get("events.k8s.io/v1/events/old").body
+    assert (seen["note"], seen["regarding"], seen["deprecatedCount"]) == ("m", pod, 2)
+    assert seen["deprecatedSource"] == {"component": "kubelet"}
+    assert api.get("v1/events/new")["message"] == "n"
+    selected = api.get("v1/events?fieldSelector=involvedObject.name=p,reason=Pulled").body
+    assert names(selected) == ["new", "old"]
+    assert names(api.get("events.k8s.io/v1/events?fieldSelector=regarding.kind=Pod").body) == ["new", "old"]
+
+
+def test_every_served_version_shows_every_object(api: Api) -> None:
+    """Without a conversion only apiVersion differs; a watch in one version tells what another wrote."""
+    group = f"{api.namespace}.example.com"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [
+        {"name": name, "served": True, "storage": name == "v1", "schema": schema} for name in ("v1", "v1alpha1")
+    ]
+    definition = {
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": "Thing", "plural": "things"},
+            "versions": versions,
+        },
+    }
+    api.created("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+    api.eventually_served(f"{group}/v1/things")
+    api.eventually_served(f"{group}/v1alpha1/things")
+    start = version(api.get(f"{group}/v1/things").body)
+    with api.watch(f"{group}/v1/things?resourceVersion={start}") as events:
+        api.created(
+            f"{group}/v1alpha1/things", {"apiVersion": f"{group}/v1alpha1", "kind": "Thing", "metadata": {"name": "t"}}
+        )
+        event = next(events)
+    assert (told(event), event["object"]["apiVersion"]) == (("ADDED", "t"), f"{group}/v1")
+    assert api.get(f"{group}/v1/things/t")["apiVersion"] == f"{group}/v1"
+    assert api.get(f"{group}/v1alpha1/things/t")["apiVersion"] == f"{group}/v1alpha1"
