@@ -207,6 +207,34 @@ async def test_a_job_out_of_time_loses_its_pods(cluster: Cluster) -> None:
     await cluster.until_count(PODS, 0)
 
 
+async def test_a_suspended_job_waits_until_it_is_resumed(cluster: Cluster) -> None:
+    """No pod and no start time before, completion after."""
+    await cluster.create(JOBS, a_job("check", suspend=True))
+    held = await cluster.until(JOBS, "check", lambda job: condition_of(job, "Suspended") is not None)
+    assert "startTime" not in held["status"]
+    assert not await cluster.objects(PODS)
+    await cluster.api.patch(JOBS, cluster.key("check"), {"spec": {"suspend": False}})
+    done = await cluster.until(JOBS, "check", lambda job: condition_of(job, "Complete") is not None)
+    assert (condition_of(done, "Suspended") or {})["reason"] == "JobResumed"
+
+
+async def test_a_finished_job_goes_after_its_time_to_live(cluster: Cluster) -> None:
+    """And takes its pods along."""
+    await cluster.create(JOBS, a_job("check", ttlSecondsAfterFinished=0))
+    await cluster.until_count(JOBS, 0)
+    await cluster.until_count(PODS, 0)
+
+
+async def test_a_job_runs_as_many_pods_as_it_wants(cluster: Cluster) -> None:
+    """Four completions, two at a time, each with an index of its own."""
+    indexed = a_job("check", completions=4, parallelism=2, completionMode="Indexed")
+    await cluster.create(JOBS, indexed)
+    done = await cluster.until(JOBS, "check", lambda job: condition_of(job, "Complete") is not None)
+    assert done["status"]["succeeded"] == 4
+    index = "batch.kubernetes.io/job-completion-index"
+    assert {pod["metadata"]["annotations"][index] for pod in await cluster.objects(PODS)} == {"0", "1", "2", "3"}
+
+
 async def test_endpoints_follow_readiness(cluster: Cluster) -> None:
     """Slices and Endpoints list the ready pods; a Service that goes takes them along."""
     await cluster.create(SERVICES, a_service("web", "web"))
