@@ -92,7 +92,11 @@ class Telemetry:
             )
             for kind in _KINDS
         }
-        self._errors = {kind: self._counter(f"{kind}_reconcile_error", "Turns that failed", *named) for kind in _KINDS}
+        self._errors = {
+            # a gauge that only grows: a counter's name would end in _total, and dashboards ask for this one
+            kind: self._gauge(f"{kind}_reconcile_error", "Turns that failed", *named)
+            for kind in _KINDS
+        }
         self._events = self._counter("rollout_events", "Events on a rollout", *named, "type", "reason")
         self._run_info = self._gauge("analysis_run_info", "Phase of an analysis run", *named, "phase")
         self._run_metric = self._gauge(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WATCHES_DOWN_MAX_SECONDS = 120.0
 
 
@@ -28,10 +29,11 @@ class HealthServer:
     """Serves /healthz, /readyz and /metrics on every port it is given."""
 
     def __init__(self, probes: Probes) -> None:
+        self._probes = probes
         app = web.Application()
-        app.router.add_get("/healthz", lambda _: _told(probes.unhealthy()))
-        app.router.add_get("/readyz", lambda _: _told(probes.unready()))
-        app.router.add_get("/metrics", lambda _: _metrics(probes.metrics()))
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, *, host: str, ports: tuple[int, ...]) -> tuple[int, ...]:
@@ -45,10 +47,15 @@ class HealthServer:
         """Close all ports."""
         await self._runner.cleanup()
 
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return _told(self._probes.unhealthy())
 
-async def _told(why_not: str | None) -> web.Response:
+    async def _readyz(self, request: web.Request) -> web.Response:
+        return _told(self._probes.unready())
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._probes.metrics(), headers={"Content-Type": METRICS_TYPE})
+
+
+def _told(why_not: str | None) -> web.Response:
     return web.Response(text="ok") if why_not is None else web.Response(status=503, text=why_not)
-
-
-async def _metrics(text: bytes) -> web.Response:
-    return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

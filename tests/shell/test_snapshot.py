@@ -1,0 +1,118 @@
+"""From the cache to what the core sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollouts.api.analysis import AnalysisTemplate, TemplateRef
+from rollouts.core.observed import Seen, Unreadable
+from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, Key, Kind
+from rollouts.runtime.cache import Cache
+from rollouts.runtime.readings import Readings
+from rollouts.runtime.snapshot import Snapshots, pods_of
+from tests.shell.objects import a_replica_set, a_rollout, a_run, a_template, entry, owned_by
+
+WEB = Key("default", "web")
+
+
+def seen_of(*objects: dict[str, Any], unreadable: dict[Kind, str] | None = None) -> Seen:
+    """What the core sees of the Rollout `web` among these objects."""
+    cache = Cache()
+    for each in objects:
+        cache.put(entry(each))
+    reasons = unreadable or {}
+    snapshots = Snapshots(cache, Readings(), unreadable=reasons.get, keeps_verbs=lambda: True, instance_id="")
+    seen = snapshots.rollout(WEB)
+    assert seen is not None
+    return seen
+
+
+def test_own_replica_sets_and_matching_orphans_are_seen_oldest_first() -> None:
+    """Those of others and orphans that do not match are not."""
+    stranger = a_replica_set("web-3")
+    stranger["metadata"]["labels"] = {"app": "other"}
+    old = {"creationTimestamp": "2025-01-01T00:00:00Z"}
+    seen = seen_of(
+        a_rollout(),
+        a_replica_set("web-1", metadata=owned_by("web")),
+        a_replica_set("web-2", metadata=old),
+        stranger,
+        a_replica_set("api-1", metadata=owned_by("api")),
+    )
+    assert [(each.name, each.is_owned, each.is_selected) for each in seen.replica_sets] == [
+        ("web-2", False, True),
+        ("web-1", True, True),
+    ]
+
+
+def test_names_that_others_hold_are_seen() -> None:
+    """A ReplicaSet we would name so, which is not ours."""
+    seen = seen_of(a_rollout(), a_replica_set("web-1", metadata=owned_by("web", uid="an earlier web")))
+    assert seen.replica_sets == ()
+    assert list(seen.names_taken) == ["web-1"]
+
+
+def test_a_spec_without_selector_adopts_nothing() -> None:
+    """An empty selector would match every orphan in the namespace."""
+    rollout = a_rollout()
+    del rollout["spec"]["selector"]
+    seen = seen_of(rollout, a_replica_set("web-1"))
+    assert seen.replica_sets == ()
+    assert seen.problems
+
+
+def test_runs_that_cannot_be_read_are_not_absent() -> None:
+    """Unreadable, with the reason."""
+    seen = seen_of(a_rollout(), unreadable={ANALYSIS_RUNS: "not permitted"})
+    assert seen.analysis_runs == Unreadable(why="not permitted")
+
+
+def test_own_runs_are_seen() -> None:
+    """And nobody else's."""
+    seen = seen_of(a_rollout(), a_run("a", metadata=owned_by("web")), a_run("b", metadata=owned_by("api")))
+    assert not isinstance(seen.analysis_runs, Unreadable)
+    assert [run.meta.name for run in seen.analysis_runs] == ["a"]
+
+
+def rollout_using(name: str) -> dict[str, Any]:
+    """A Rollout whose analysis step names a template."""
+    rollout = a_rollout()
+    rollout["spec"]["strategy"]["canary"]["steps"] = [{"analysis": {"templates": [{"templateName": name}]}}]
+    return rollout
+
+
+def test_templates_are_seen_through_templates() -> None:
+    """What does not exist is missing; circles end."""
+    seen = seen_of(
+        rollout_using("a"),
+        a_template("a", templates=[{"templateName": "b"}, {"templateName": "none"}]),
+        a_template("b", templates=[{"templateName": "a"}]),
+    )
+    assert sorted(ref.template_name for ref in seen.templates) == ["a", "b"]
+    assert all(isinstance(template, AnalysisTemplate) for template in seen.templates.values())
+
+
+def test_templates_that_cannot_be_read_are_not_missing() -> None:
+    """Neither when the kind is unreadable, nor when the template's own spec is."""
+    ref = TemplateRef(template_name="a", cluster_scope=False)
+    seen = seen_of(rollout_using("a"), unreadable={ANALYSIS_TEMPLATES: "not permitted"})
+    assert seen.templates[ref] == Unreadable(why="not permitted")
+    broken = seen_of(rollout_using("a"), a_template("a", metrics="none"))
+    found = broken.templates[ref]
+    assert isinstance(found, Unreadable) and "spec.metrics" in found.why
+
+
+def test_pods_that_have_ended_do_not_count() -> None:
+    """A pod is available when its Ready condition is True."""
+    ready = {"type": "Ready", "status": "True"}
+    pods = pods_of(
+        [
+            {"metadata": {"name": "a", **owned_by("rs")}, "status": {"phase": "Running", "conditions": [ready]}},
+            {"metadata": {"name": "b"}, "status": {"phase": "Pending"}},
+            {"metadata": {"name": "c"}, "status": {"phase": "Failed"}},
+        ]
+    )
+    assert [(pod.name, pod.is_available, pod.replica_set_uid) for pod in pods] == [
+        ("a", True, "uid-rs"),
+        ("b", False, ""),
+    ]
