@@ -149,6 +149,7 @@ def _numbers() -> dict[str, str]:
 def _message(name: str) -> _Message:
     definition = builtin.definitions()[name]
     required = set(definition.get("required") or ())
+    properties = definition.get("properties") or {}
     outer = _Message()
     open_messages = [outer]
     for token in _TOKEN.finditer(_numbers().get(name, "")):
@@ -158,7 +159,7 @@ def _message(name: str) -> _Message:
         elif token["close"]:
             open_messages.pop()
         else:
-            schema = (definition.get("properties") or {}).get(token["name"])
+            schema = properties.get(token["name"])
             if schema is not None:
                 keeps_zero = bool(token["pointer"]) or token["name"] in required
                 known = _field(token["name"], schema, keeps_zero=keeps_zero)
@@ -211,6 +212,12 @@ def _integer(value: Wire) -> int:
     return number - (1 << 64) if number >= 1 << 63 else number
 
 
+def _number(value: Wire) -> int | float:
+    """A number as JSON writes it: a whole one has no fraction."""
+    number = float(value)
+    return int(number) if number.is_integer() else number
+
+
 def _wrapped_list(read: Reader, value: Wire) -> list[Any]:
     return [read(item) for _, item in _wire(_bytes(value))]
 
@@ -260,7 +267,7 @@ def _schema_or_bool(value: Wire) -> Any:
     return _object(_JSON_SCHEMA, _bytes(parts[2])) if 2 in parts else bool(parts.get(1))
 
 
-_SCALARS: dict[str, Reader] = {"integer": _integer, "boolean": bool, "number": float}
+_SCALARS: dict[str, Reader] = {"integer": _integer, "boolean": bool, "number": _number}
 _JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 _SPECIAL: dict[str, Reader] = {
     "Time": functools.partial(_time, digits=0),
