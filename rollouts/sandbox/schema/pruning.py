@@ -15,7 +15,9 @@ _TYPE_META = ("apiVersion", "kind", "metadata")
 def prune_root(obj: dict[str, Any], schema: Schema, unknown: list[str]) -> dict[str, Any]:
     """The whole object pruned; its metadata is read as every object's is (raising decoding.UnreadableError)."""
     metadata = _read_metadata(obj, unknown, "metadata")
-    pruned = _prune_object(obj, schema, unknown, None, skip=_TYPE_META)
+    missed: list[str] = []
+    pruned = _prune_object(obj, schema, missed, None, skip=_TYPE_META)
+    unknown.extend(sorted(missed))
     return pruned if metadata is None else {**pruned, "metadata": metadata}
 
 

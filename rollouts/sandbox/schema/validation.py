@@ -50,6 +50,7 @@ def validate(value: Any, schema: Schema, found: list[Violation], path: Path = No
             below = properties.get(name, additional)
             if below is not None:
                 validate(part, below, found, (path, name))
+        _check_required(value, schema, found, path)
     elif type(value) is list and schema.items is not None:
         items = schema.items
         for index, part in enumerate(value):
@@ -67,10 +68,18 @@ def _validate_changed(value: Any, old: Any, schema: Schema, found: list[Violatio
             if below is not None:
                 before = old.get(name, _ABSENT) if type(old) is dict else _ABSENT
                 _validate_changed(part, before, below, found, (path, name))
+        _check_required(value, schema, found, path)
     elif type(value) is list and schema.items is not None:
         before = by_key(old, schema)
         for index, part in enumerate(value):
             _validate_changed(part, before.get(item_key(part, schema), _ABSENT), schema.items, found, (path, index))
+
+
+def _check_required(value: dict[str, Any], schema: Schema, found: list[Violation], path: Path) -> None:
+    absent = [name for name in schema.required if name not in value]
+    if schema.embedded:
+        absent += [name for name in ("apiVersion", "kind") if not value.get(name)]
+    found.extend(say.required(dotted((path, name))) for name in absent)
 
 
 def _validate_here(value: Any, schema: Schema, found: list[Violation], path: Path) -> None:
@@ -82,14 +91,7 @@ def _validate_here(value: Any, schema: Schema, found: list[Violation], path: Pat
         _check_limits(value, schema, schema.limits, found, path)
     if schema.junctors is not None:
         _check_junctors(value, schema.junctors, found, path)
-    if type(value) is dict:
-        for name in schema.required:
-            if name not in value:
-                found.append(say.required(dotted((path, name))))
-        if schema.embedded:
-            absent = [name for name in ("apiVersion", "kind") if not value.get(name)]
-            found.extend(say.required(dotted((path, name))) for name in absent)
-    elif type(value) is list and schema.list_type != "atomic" and len(value) > 1:
+    if type(value) is list and schema.list_type != "atomic" and len(value) > 1:
         _check_unique(value, schema, found, path)
 
 
