@@ -3,105 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rollouts.api import codec
-from rollouts.api.analysis import AnalysisRun, AnalysisRunStatus, Phase
+from rollouts.api.analysis import AnalysisRunStatus, Phase
 from rollouts.api.codec import Problem
 from rollouts.api.parse import parse_analysis_run
 from rollouts.core.actions import DeleteAnalysisRun, Measure
 from rollouts.core.measured import decide_run, unmeasured
-from rollouts.core.observed import ReadingSeen, RunSeen
 from rollouts.core.plan import Plan
 from tests.builders import NOON, a_metric
-
-Answer = float | None | Exception
-Script = Callable[[Measure, datetime], Answer]
-
-
-def a_run(*metrics: dict[str, Any], **spec: Any) -> AnalysisRun:
-    """An AnalysisRun of these metrics."""
-    meta = {"name": "web-1", "namespace": "shop", "uid": "run-uid"}
-    return parse_analysis_run({"metadata": meta, "spec": {"metrics": list(metrics) or [a_metric()], **spec}}).value
-
-
-def with_status(run: AnalysisRun, status: AnalysisRunStatus) -> AnalysisRun:
-    """The run as it reads back after its status was written."""
-    raw = {**run.raw, "status": codec.encode(status)}
-    return parse_analysis_run(raw).value
-
-
-def seen(run: AnalysisRun, *readings: ReadingSeen, in_flight: set[tuple[str, int]] | None = None) -> RunSeen:
-    """A moment of the run."""
-    return RunSeen(run=run, problems=(), readings=readings, in_flight=frozenset(in_flight or set()))
-
-
-def a_reading(value: Any = None, *, metric: str = "success-rate", ordinal: int = 1, **fields: Any) -> ReadingSeen:
-    """An answer that took a second."""
-    ended = fields.pop("at", NOON) + timedelta(seconds=1)
-    times = {"started_at": ended - timedelta(seconds=1), "finished_at": ended}
-    return ReadingSeen(**{"metric": metric, "ordinal": ordinal, "value": value, "text": str(value), **times, **fields})
-
-
-class Play:
-    """Plays a run: every query is answered by the script after a second, every timer is kept."""
-
-    def __init__(self, run: AnalysisRun, script: Script) -> None:
-        self.run = run
-        self.script = script
-        self.now = NOON
-        self.queries: list[tuple[int, str, int]] = []
-        self.notes: list[str] = []
-
-    def to_the_end(self, turns: int = 200) -> AnalysisRunStatus:
-        """Turn until the run has its verdict, or nothing is left to wait for."""
-        readings: tuple[ReadingSeen, ...] = ()
-        for _ in range(turns):
-            plan = decide_run(seen(self.run, *readings), now=self.now)
-            self.notes += [f"{note.type} {note.reason}" for note in plan.notes]
-            self.run = with_status(self.run, plan.status)
-            phase = plan.status.phase
-            if phase is not None and phase.is_completed:
-                return plan.status
-            measures = [action for action in plan.actions if isinstance(action, Measure)]
-            readings = tuple(self.answered(measure) for measure in measures)
-            if not measures:
-                assert plan.requeue_at is not None, "a run that is not over waits for something"
-                assert plan.requeue_at > self.now
-                self.now = plan.requeue_at
-            else:
-                self.now += timedelta(seconds=1)
-        return self.run.status
-
-    def answered(self, measure: Measure) -> ReadingSeen:
-        self.queries.append((int((self.now - NOON).total_seconds()), measure.metric, measure.ordinal))
-        answer = self.script(measure, self.now)
-        error = str(answer) if isinstance(answer, Exception) else ""
-        value = None if answer is None or error else [answer]
-        return a_reading(value, metric=measure.metric, ordinal=measure.ordinal, at=self.now, error=error)
-
-
-def always(answer: Answer) -> Script:
-    """A backend that always answers the same."""
-    return lambda measure, now: answer
-
-
-def in_turn(*answers: Answer) -> Script:
-    """A backend that answers one after the other; the ordinal says which."""
-    return lambda measure, now: answers[measure.ordinal - 1]
-
-
-def played(run: AnalysisRun, script: Script) -> Play:
-    """The run at its end."""
-    play = Play(run, script)
-    play.to_the_end()
-    return play
+from tests.core.runs import a_reading, a_run, always, in_turn, played, seen, with_status
 
 
 def test_single_measurement_passes() -> None:
@@ -413,62 +328,3 @@ def test_foreign_status_fields_survive() -> None:
     raw = {**a_run().raw, "status": {"somethingElse": {"a": 1}}}
     status = decide_run(seen(parse_analysis_run(raw).value), now=NOON).status
     assert codec.encode(status)["somethingElse"] == {"a": 1}
-
-
-METRICS = st.fixed_dictionaries(
-    {},
-    optional={
-        "interval": st.sampled_from(["1s", "10s", "1m"]),
-        "failureLimit": st.integers(0, 2),
-        "inconclusiveLimit": st.integers(0, 2),
-        "consecutiveErrorLimit": st.integers(0, 3),
-        "initialDelay": st.sampled_from(["0s", "20s"]),
-        "failureCondition": st.sampled_from(["result[0] < 0.5"]),
-    },
-)
-ANSWERS = st.sampled_from([1.0, 0.7, 0.1, float("nan"), None, ConnectionError("down")])
-
-
-@settings(max_examples=120, deadline=None)
-@given(st.lists(METRICS, min_size=1, max_size=3), st.integers(2, 4), st.lists(ANSWERS, min_size=30, max_size=30))
-def test_every_run_ends_and_passes_only_when_proven(
-    metrics: list[dict[str, Any]], count: int, answers: list[Answer]
-) -> None:
-    """Any finite run comes to a verdict; a pass means that each metric has all its measurements, within its limits."""
-    written = [
-        a_metric(f"m{index}", **{**fields, **({"count": count} if "interval" in fields else {})})
-        for index, fields in enumerate(metrics)
-        if not (
-            fields.get("interval") is None and max(fields.get("failureLimit", 0), fields.get("inconclusiveLimit", 0))
-        )
-    ] or [a_metric("m0")]
-    play = played(a_run(*written), lambda measure, now: answers[measure.ordinal % len(answers)])
-    status = play.run.status
-    assert status.phase is not None
-    assert status.phase.is_completed
-    assert len(set(play.queries)) == len({query[1:] for query in play.queries})
-    if status.phase == Phase.SUCCESSFUL:
-        for metric, result in zip(written, status.metric_results, strict=True):
-            assert result.count >= metric.get("count", 1)
-            assert result.failed <= metric.get("failureLimit", 0)
-            assert result.inconclusive <= metric.get("inconclusiveLimit", 0)
-
-
-@settings(max_examples=60, deadline=None)
-@given(METRICS, st.lists(ANSWERS, min_size=30, max_size=30))
-def test_deciding_again_changes_nothing(fields: dict[str, Any], answers: list[Answer]) -> None:
-    """With the written status and the same readings, the next decision writes and asks nothing new."""
-    run = a_run(a_metric("m0", **{**fields, "interval": "10s", "count": 5}))
-    now = NOON
-    for ordinal in range(1, 6):
-        answer = answers[ordinal]
-        error = str(answer) if isinstance(answer, Exception) else ""
-        value = None if answer is None or error else [answer]
-        reading = a_reading(value, metric="m0", ordinal=ordinal, at=now, error=error)
-        plan = decide_run(seen(run, reading), now=now)
-        run = with_status(run, plan.status)
-        again = decide_run(seen(run, reading), now=now)
-        assert codec.encode(again.status) == codec.encode(plan.status)
-        assert again.actions == plan.actions
-        assert again.notes == ()
-        now += timedelta(seconds=100)
