@@ -143,9 +143,9 @@ class World(Cluster):
         plan = decide(seen, now=self.now)
         self.requeue_at = plan.requeue_at
         self._version_seen = seen.rollout.meta.resource_version
-        self._carry_out_all(plan.actions)
+        done = self._carry_out_all(plan.actions)
         if self._write_status(self.rollout, seen.rollout.raw.get("status", {}), plan.status.to_json()):
-            self.story += [(self.now, note) for note in plan.notes]
+            self.story += [(self.now, note) for note in plan.notes if not note.of or note.of in done]
 
     def _run_turn(self, name: str) -> None:
         raw = self.cache["runs"][name]
@@ -165,13 +165,16 @@ class World(Cluster):
     def _run_requeues(self) -> dict[str, datetime | None]:
         return self.__dict__.setdefault("_requeues", {})  # type: ignore[no-any-return]
 
-    def _carry_out_all(self, actions: Iterable[act.Action]) -> None:
-        """First to last; the first failure stops the rest."""
+    def _carry_out_all(self, actions: Iterable[act.Action]) -> set[str]:
+        """First to last; the first failure stops the rest. Returns the names of the objects that were written."""
+        done: set[str] = set()
         try:
             for action in actions:
                 self._carry_out(action)
+                done.add(getattr(action, "name", ""))
         except (Conflict, Unreachable):
             self._is_lost = True
+        return done
 
     def _carry_out(self, action: act.Action) -> None:
         match action:

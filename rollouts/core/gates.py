@@ -127,7 +127,8 @@ def _background(turn: Turn, status: RolloutStatus) -> Gate | None:
     if analysis is None or not analysis.templates or turn.new is None:
         return None
     index = status.current_step_index
-    if index is not None and index < (analysis.starting_step or 0):
+    first = min(analysis.starting_step or 0, len(turn.steps))  # at the latest it watches the last of the way
+    if index is not None and index < first:
         return None
     if turn.new.available == 0 < turn.desired and BACKGROUND.get(status) is None:
         return None  # nothing is exposed yet, so a sample would say nothing about this version
@@ -194,7 +195,7 @@ def _started(
     manifest = runs.manifest(turn, change.status, gate.analysis, name=name, labels=gate.labels)
     status = slot.put(change.status, AnalysisRunRef(name=name, status=Phase.PENDING))
     create: Action = CreateAnalysisRun(name=name, manifest=manifest)
-    note = Note(reason="AnalysisRunCreated", message=f"Started {gate.kind} analysis {name}", is_event=False)
+    note = Note(reason="AnalysisRunCreated", message=f"Started {gate.kind} analysis {name}", of=name, is_event=False)
     return dataclasses.replace(change, status=status, actions=(*change.actions, create), notes=(*change.notes, note))
 
 

@@ -27,13 +27,15 @@ class Note:
     """One sentence about one decision. It goes to the log, to the golden stories and, when `is_event`, to an Event.
 
     `reason` is CamelCase and stable; `key` tells two notes of one reason apart (a revision, a step), so that an Event
-    is delivered once however often the decision is made again.
+    is delivered once however often the decision is made again. `of` names the object whose write the note reports: it
+    is told only if that write was carried out.
     """
 
     reason: str
     message: str
     type: str = NORMAL
     key: str = ""
+    of: str = ""
     is_event: bool = True
 
 

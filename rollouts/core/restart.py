@@ -40,7 +40,8 @@ def restart(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         return Change(status=dataclasses.replace(status, restarted_at=at))
     leaving = [pod for pod in _in_order(turn, status, old) if not pod.is_deleting][: _budget(turn, pods)]
     notes = tuple(
-        Note(reason="RestartingPod", message=f"Evicting pod {pod.name}", key=pod.uid, is_event=False) for pod in leaving
+        Note(reason="RestartingPod", message=f"Evicting pod {pod.name}", key=pod.uid, of=pod.name, is_event=False)
+        for pod in leaving
     )
     actions = tuple(EvictPod(name=pod.name, uid=pod.uid) for pod in leaving)
     return Change(status=status, actions=actions, notes=notes, requeue_at=turn.now + RECHECK)

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 from rollouts.api import conditions as c
+from rollouts.api import template
 from rollouts.api.meta import API_VERSION
 from rollouts.api.rollout import DEFAULT_REVISION_HISTORY_LIMIT
 from rollouts.api.status import RolloutStatus
@@ -102,7 +103,10 @@ def _created(turn: Turn, status: RolloutStatus, name: str) -> StatusChange:
     revision = next_revision(turn)
     said = _announced(turn, revision)
     created = Note(
-        reason="NewReplicaSetCreated", message=f"Created ReplicaSet {name} (revision {revision})", key=turn.pod_hash
+        reason="NewReplicaSetCreated",
+        message=f"Created ReplicaSet {name} (revision {revision})",
+        key=turn.pod_hash,
+        of=name,
     )
     progressing = with_condition(
         status.conditions,
@@ -122,7 +126,7 @@ def _created(turn: Turn, status: RolloutStatus, name: str) -> StatusChange:
 def _manifest(turn: Turn, name: str, revision: int) -> dict[str, Any]:
     meta, spec = turn.rollout.meta, turn.rollout.spec
     mark = {naming.POD_HASH_LABEL: turn.pod_hash}
-    pods = copy.deepcopy(dict(pod_template(turn.rollout)))
+    pods = copy.deepcopy(dict(template.usable(pod_template(turn.rollout))))
     pods["metadata"] = {**pods.get("metadata", {}), "labels": {**pods.get("metadata", {}).get("labels", {}), **mark}}
     selector = copy.deepcopy(dict(spec.selector or {}))
     selector["matchLabels"] = {**selector.get("matchLabels", {}), **mark}

@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -125,32 +125,31 @@ class Worker:
             self._forget(key)
             return
         self._uids[key] = turn.entry.uid
+        progress = Progress(version=turn.entry.version)
         error: ApiError | None = None
-        version = turn.entry.version
         try:
-            version = await self._act(turn)
+            await self._act(turn, progress)
         except ApiError as raised:
             error = raised
             self._tell_of(turn, error)
-        wrote = await self._write_status(turn, version)
+        wrote = await self._write_status(turn, progress.version)
         if wrote or error is None:
-            self._tell(turn)
+            self._tell(turn, progress)
         figures.show(self._tools.telemetry, self._kind, turn)
         if error is not None:
             raise error
         self._queue.forget(key)
         self._come_back(turn)
 
-    async def _act(self, turn: Turn) -> str:
-        """Carry out the plan's actions in order; returns the object's version after those that changed it."""
-        version = turn.entry.version
+    async def _act(self, turn: Turn, progress: Progress) -> None:
+        """Carry out the plan's actions in order, and keep account of them. Raises ApiError at the first that fails."""
         for action in turn.plan.actions:
             self._check_still_meant(turn)
             outcome = await self._tools.executor.execute(turn.entry.key, action)
             self._note_outcome(turn.entry, outcome)
             if isinstance(outcome, Stored) and _is_same(turn.entry, outcome):
-                version = entry_of(self._kind, outcome.object).version
-        return version
+                progress.version = entry_of(self._kind, outcome.object).version
+            progress.done.add(getattr(action, "name", ""))
 
     def _check_still_meant(self, turn: Turn) -> None:
         """A plan is for one generation of the object: what its author changed meanwhile is not acted on half-way."""
@@ -190,8 +189,11 @@ class Worker:
         self._expect(turn.entry.key, entry, entry.version)
         return True
 
-    def _tell(self, turn: Turn) -> None:
+    def _tell(self, turn: Turn, progress: Progress) -> None:
+        """Notes of what was decided, and of the writes that were carried out."""
         for note in turn.plan.notes:
+            if note.of and note.of not in progress.done:
+                continue
             log.info("note", reason=note.reason, message=note.message)
             if note.is_event:
                 self._record(turn.entry.key, turn.entry.uid, note)
@@ -222,6 +224,14 @@ class Worker:
             for note in self._turns.gone(key, uid):
                 self._record(key, uid, note)
         self._tools.telemetry.forget(figures.METRIC_KINDS[self._kind.name], key.namespace, key.name)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a plan was carried out: the object's version after the writes to it, and whose writes are done."""
+
+    version: str
+    done: set[str] = field(default_factory=set)
 
 
 def _is_same(entry: Entry, outcome: Stored) -> bool:

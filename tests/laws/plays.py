@@ -41,7 +41,7 @@ def strategies(draw: st.DrawFn) -> Json:
     if draw(st.booleans()):
         canary["analysis"] = an_analysis("endless")
         if canary["steps"] and draw(st.booleans()):
-            canary["analysis"]["startingStep"] = draw(st.integers(0, len(canary["steps"]) - 1))
+            canary["analysis"]["startingStep"] = draw(st.integers(0, len(canary["steps"]) + 2))
     return {"canary": canary}
 
 
