@@ -155,29 +155,20 @@ def assemble(
         telemetry=telemetry,
     )
 
-    async def list_pods(namespace: str, selector: str) -> list[Json]:
-        listed = await client.get(PODS.path(namespace), query={"labelSelector": selector})
-        return list(listed.get("items") or ())
-
     rollout_turns = RolloutTurns(
         cache,
         snapshots,
         decide=lambda seen, now: decide(seen, now=now),
         wants_pods=wants_pods,
-        list_pods=list_pods,
+        list_pods=lambda namespace, selector: _pods(client, namespace, selector),
     )
     run_turns = RunTurns(cache, snapshots, decide=lambda seen, now: decide_run(seen, now=now), measurer=measurer)
+    resync = settings.resync_seconds
+    on_rollouts = Worker(rollout_turns, rollouts, tools, resync_seconds=resync)
+    on_runs = Worker(run_turns, runs, tools, resync_seconds=resync)
     crews = (
-        Crew(
-            worker=Worker(rollout_turns, rollouts, tools, resync_seconds=settings.resync_seconds),
-            queue=rollouts,
-            loops=settings.rollout_workers,
-        ),
-        Crew(
-            worker=Worker(run_turns, runs, tools, resync_seconds=settings.resync_seconds),
-            queue=runs,
-            loops=settings.analysis_workers,
-        ),
+        Crew(worker=on_rollouts, queue=rollouts, loops=settings.rollout_workers),
+        Crew(worker=on_runs, queue=runs, loops=settings.analysis_workers),
     )
     return Parts(cache=cache, pump=pump, census=census, elector=elector, crews=crews, events=events, measurer=measurer)
 
@@ -198,6 +189,11 @@ def _timing(settings: Settings) -> LeaseTiming:
 def _learn(statuses: StatusWriter, kind: Kind, how: Served) -> None:
     if kind in (ROLLOUTS, ANALYSIS_RUNS):
         statuses.learn(kind, has_subresource=how.has_status, members=how.status_members)
+
+
+async def _pods(client: KubeClient, namespace: str, selector: str) -> list[Json]:
+    listed = await client.get(PODS.path(namespace), query={"labelSelector": selector})
+    return list(listed.get("items") or ())
 
 
 def _add_later(queue: WorkQueue[Key], key: Key, seconds: float) -> None:

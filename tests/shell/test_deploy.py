@@ -115,13 +115,12 @@ async def install(client: KubeClient, manifests: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
 async def test_these_rights_are_enough(overlay: str, tmp_path: Path) -> None:
     """A controller with the ServiceAccount's token brings a Rollout up, where it works, and is refused nothing."""
-    manifests = built("cluster-wide")
+    manifests = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
     flags = ["--namespace", NAMESPACE] if overlay == "namespaced" else []
     async with Sandbox(rbac=True) as sandbox, client_of(sandbox) as admin:
         if overlay == "namespaced":
-            needed = ("CustomResourceDefinition", "Namespace")
-            manifests = [each for each in manifests if each["kind"] in needed] + built("namespaced")
-        await install(admin, manifests)
+            manifests.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        await install(admin, [*manifests, *built(overlay)])
         token = sandbox.access.issue(service_account(NAMESPACE, "argo-rollouts"))
         rollout = a_rollout()
         rollout["metadata"]["namespace"] = NAMESPACE
