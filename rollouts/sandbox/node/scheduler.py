@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 from rollouts.sandbox.client import ApiClient, ApiFailure
 from rollouts.sandbox.clock import Clock, stamp, wall_clock
 from rollouts.sandbox.informer import Informers
@@ -91,6 +93,24 @@ async def register_node(api: ApiClient, name: str, address: str, *, clock: Clock
         "lastTransitionTime": now,
     }
     addresses = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}]
-    status = {"capacity": room, "allocatable": room, "conditions": [ready], "addresses": addresses}
+    status: Json = {"capacity": room, "allocatable": room, "conditions": [ready], "addresses": addresses}
+    status["nodeInfo"] = _node_info()
     body = {**stored, "apiVersion": "v1", "kind": "Node", "status": status}
     await api.update(NODES, ("", name), body, subresource="status")
+
+
+def _node_info() -> Json:
+    """What kubectl shows of the machine; there is no kubelet and no container runtime to name."""
+    machine = platform.uname()
+    return {
+        "machineID": "",
+        "systemUUID": "",
+        "bootID": "",
+        "kernelVersion": machine.release,
+        "osImage": "rollouts sandbox",
+        "containerRuntimeVersion": "sandbox://0",
+        "kubeletVersion": "v0.0.0-sandbox",
+        "kubeProxyVersion": "",
+        "operatingSystem": "linux",
+        "architecture": machine.machine,
+    }
