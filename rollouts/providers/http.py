@@ -10,6 +10,7 @@ the provider's business.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -27,6 +28,7 @@ CONNECT_SECONDS_MAX = 5.0
 _CHUNK_BYTES = 64 * 1024
 _POOLS = 64  # backends with connections at rest
 _CONNECTIONS = 16  # of these per backend
+_CAUSES_MAX = 10
 
 
 class HttpError(Exception):
@@ -86,8 +88,8 @@ class Http:
             raise HttpError(f"{host}: TLS handshake failed, or its certificate is not trusted") from None
         except requests.exceptions.Timeout:
             raise HttpError(f"{host} did not answer within {request.deadline_seconds:g} s") from None
-        except requests.exceptions.ConnectionError:
-            raise HttpError(f"{host}: connection failed") from None
+        except requests.exceptions.ConnectionError as error:
+            raise HttpError(f"{host}: {_broken(error)}") from None
         except (requests.exceptions.RequestException, Urllib3Error, ValueError):
             raise HttpError(f"{host}: the request could not be sent, or its answer not be read") from None
 
@@ -131,6 +133,18 @@ def shown_host(url: str) -> str:
         return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "backend"
     except ValueError:
         return "backend"
+
+
+def _broken(error: BaseException) -> str:
+    """Why there is no connection, by the kind of the error underneath; its text is not ours to show."""
+    cause: BaseException | None = error
+    for _ in range(_CAUSES_MAX):
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, socket.gaierror):
+            return "the name does not resolve"
+        cause = cause and (cause.__cause__ or cause.__context__)
+    return "connection failed"
 
 
 def _session(verify: bool | str) -> requests.Session:  # noqa: FBT001 - the library's own shape

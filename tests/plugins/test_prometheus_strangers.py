@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import socket
 import threading
 import time
 import tracemalloc
@@ -141,12 +142,18 @@ def test_redirects_are_not_followed(provider: Prometheus, server: Server) -> Non
 def test_refused_connection_is_an_error(provider: Prometheus, server: Server) -> None:
     """Nobody listening is said with the host, without the query."""
     reading = provider.begin(a_query("http://127.0.0.1:1/prefix", query=f"up{{token='{SECRET}'}}"))
-    assert reading.error == "127.0.0.1:1: connection failed"
+    assert reading.error == "127.0.0.1:1: connection refused"
 
 
-def test_unknown_host_is_an_error(provider: Prometheus) -> None:
+def test_unknown_host_is_an_error(provider: Prometheus, monkeypatch: pytest.MonkeyPatch) -> None:
     """So is a name that does not resolve."""
-    assert "no-such-host.invalid" in provider.begin(a_query("http://no-such-host.invalid")).error
+
+    def resolve(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    error = provider.begin(a_query("http://prometheus.nowhere")).error
+    assert error == "prometheus.nowhere: the name does not resolve"
 
 
 def test_plain_http_behind_https_is_an_error(provider: Prometheus, server: Server) -> None:
