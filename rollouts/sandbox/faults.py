@@ -1,8 +1,9 @@
 """Bad weather on demand: what a test may do to requests, watches and the clock of a sandbox.
 
-A `Rule` names requests by verb, resource and name (shell patterns, `*` for all) and says what happens to them, a number
-of times or always. Watches that run are dropped or held back as they are, without a new request. Nothing of it touches
-stored objects: a client sees a cluster that is slow, full, broken or gone for a while, never one that is wrong.
+A `Rule` names requests by verb, resource, name and user agent (shell patterns, `*` for all) and says what happens to
+them, a number of times or always. Watches that run are dropped or held back as they are, without a new request. Nothing
+of it touches stored objects: a client sees a cluster that is slow, full, broken or gone for a while, never one that is
+wrong. A user agent (`rollouts-controller*`) lets one client suffer while the rest of the cluster works on.
 """
 
 from __future__ import annotations
@@ -74,24 +75,35 @@ class Rule:
     fault: Fault
     verb: str = "*"
     resource: str = "*"
-    namespace: str = "*"
     name: str = "*"
+    agent: str = "*"
     times: int | None = None
     """How many more requests it meets; None: all."""
     hits: int = 0
     """How many requests it met so far."""
 
-    def meets(self, target: Target) -> bool:
+    def meets(self, target: Target, agent: str) -> bool:
         """Whether this request is meant; being asked does not count."""
         if self.times is not None and self.hits >= self.times:
             return False
         pairs = (
             (self.verb, target.verb),
             (self.resource, target.label),
-            (self.namespace, target.namespace or ""),
             (self.name, target.name),
+            (self.agent, agent),
         )
         return all(fnmatchcase(value, pattern) for pattern, value in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watches:
+    """The watches of matching resources by matching clients."""
+
+    resource: str
+    agent: str
+
+    def meet(self, plural: str, agent: str) -> bool:
+        return fnmatchcase(plural, self.resource) and fnmatchcase(agent, self.agent)
 
 
 @dataclass(slots=True)
@@ -101,16 +113,22 @@ class Faults:
     rules: list[Rule] = field(default_factory=list)
     clock_offset: timedelta = timedelta(0)
     """How far the cluster's clock is ahead of the machine's."""
-    _drops: int = 0
-    _dropped: dict[int, str] = field(default_factory=dict)
-    _held: list[str] = field(default_factory=list)
+    _dropped: list[_Watches] = field(default_factory=list)
+    _held: list[_Watches] = field(default_factory=list)
     _listeners: set[asyncio.Event] = field(default_factory=set)
 
     def inject(
-        self, fault: Fault, *, verb: str = "*", resource: str = "*", name: str = "*", times: int | None = None
+        self,
+        fault: Fault,
+        *,
+        verb: str = "*",
+        resource: str = "*",
+        name: str = "*",
+        agent: str = "*",
+        times: int | None = None,
     ) -> Rule:
         """Let this happen to matching requests (`pods` and `pods/status` are two resources) until it is used up."""
-        rule = Rule(fault=fault, verb=verb, resource=resource, name=name, times=times)
+        rule = Rule(fault=fault, verb=verb, resource=resource, name=name, agent=agent, times=times)
         self.rules.append(rule)
         return rule
 
@@ -125,44 +143,44 @@ class Faults:
         self.clock_offset = timedelta(0)
         self._wake()
 
-    def met(self, target: Target) -> list[Fault]:
+    def met(self, target: Target, agent: str) -> list[Fault]:
         """The faults that this request meets, each counted."""
         if not self.rules:
             return []
-        rules = [rule for rule in self.rules if rule.meets(target)]
+        rules = [rule for rule in self.rules if rule.meets(target, agent)]
         for rule in rules:
             rule.hits += 1
         return [rule.fault for rule in rules]
 
-    def drop_watches(self, resource: str = "*") -> None:
-        """Cut the connection of every watch that runs now."""
-        self._drops += 1
-        self._dropped[self._drops] = resource
+    def drop_watches(self, resource: str = "*", *, agent: str = "*") -> None:
+        """Cut the connection of every matching watch that runs now."""
+        self._dropped.append(_Watches(resource, agent))
         self._wake()
 
     @contextmanager
-    def stale_watches(self, resource: str = "*") -> Iterator[None]:
-        """Hold back what watches have to tell, until the block ends."""
-        self._held.append(resource)
+    def stale_watches(self, resource: str = "*", *, agent: str = "*") -> Iterator[None]:
+        """Hold back what matching watches have to tell, until the block ends."""
+        held = _Watches(resource, agent)
+        self._held.append(held)
         try:
             yield
         finally:
-            if resource in self._held:
-                self._held.remove(resource)
+            if held in self._held:
+                self._held.remove(held)
             self._wake()
 
     @property
     def drops(self) -> int:
         """How often watches were dropped; a watch remembers it from its start."""
-        return self._drops
+        return len(self._dropped)
 
-    def is_dropped(self, plural: str, *, since: int) -> bool:
-        """Whether a watch of this resource, started after so many drops, has been dropped."""
-        return any(fnmatchcase(plural, self._dropped[drop]) for drop in range(since + 1, self._drops + 1))
+    def is_dropped(self, plural: str, agent: str, *, since: int) -> bool:
+        """Whether this client's watch of a resource, started after so many drops, has been dropped."""
+        return any(watches.meet(plural, agent) for watches in self._dropped[since:])
 
-    def is_held(self, plural: str) -> bool:
-        """Whether watches of this resource are to say nothing now."""
-        return any(fnmatchcase(plural, pattern) for pattern in self._held)
+    def is_held(self, plural: str, agent: str) -> bool:
+        """Whether this client's watches of a resource are to say nothing now."""
+        return any(watches.meet(plural, agent) for watches in self._held)
 
     def listen(self, listener: asyncio.Event) -> None:
         """Set this event when watches should look again, until `ignore`."""

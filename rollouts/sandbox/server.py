@@ -99,7 +99,7 @@ class Server:
         self._permit(identity, target)
         code = 0
         try:
-            lost = await self._meet_faults(target)
+            lost = await self._meet_faults(target, request.headers.get("User-Agent", ""))
             _check_verb(target)
             call = await _call(request, target)
             if target.verb == "watch":
@@ -158,10 +158,10 @@ class Server:
         )
         self._access.permit(identity, asked)
 
-    async def _meet_faults(self, target: Target) -> bool:
+    async def _meet_faults(self, target: Target, agent: str) -> bool:
         """Let happen what is to happen before the request; whether its answer is to be lost."""
         is_lost = False
-        for fault in self._faults.met(target):
+        for fault in self._faults.met(target, agent):
             match fault:
                 case Delay(seconds):
                     await asyncio.sleep(seconds)

@@ -125,12 +125,12 @@ class Watcher:
     async def _follow(self, watch: _Watch) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         bookmark_at = loop.time() + BOOKMARK_SECONDS
-        plural = watch.call.resource.plural
+        who = (watch.call.resource.plural, watch.call.user_agent)
         while not self._is_closing:
-            if self._faults.is_dropped(plural, since=watch.drops):
+            if self._faults.is_dropped(*who, since=watch.drops):
                 raise Dropped
             watch.woken.clear()
-            if not self._faults.is_held(plural):
+            if not self._faults.is_held(*who):
                 try:
                     chunk = self._news(watch)
                 except Compacted as gone:

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from multidict import CIMultiDictProxy
 
+from rollouts.sandbox import watching
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Delay, Refuse, Reset
 
@@ -92,6 +93,15 @@ async def test_rules_choose_by_verb_resource_and_name(client: Client) -> None:
     assert (await client.call("GET", f"{CONFIG_MAPS}/b1"))[0] == 200
 
 
+async def test_one_client_suffers_alone(client: Client) -> None:
+    """A rule may be for a user agent."""
+    client.sandbox.faults.inject(Refuse(code=503), agent="unlucky/*")
+    url = client.sandbox.url + CONFIG_MAPS
+    async with client.session.get(url, headers={"User-Agent": "unlucky/1.0"}) as answer:
+        assert answer.status == 503
+    assert (await client.call("GET", CONFIG_MAPS))[0] == 200
+
+
 async def test_a_slow_answer(client: Client) -> None:
     """The request waits its turn; others pass it."""
     client.sandbox.faults.inject(Delay(HELD_SECONDS), verb="list")
@@ -126,9 +136,10 @@ async def test_a_dropped_watch_can_go_on(client: Client) -> None:
 
 
 async def test_other_watches_are_not_dropped(client: Client) -> None:
-    """Only those of the resource named."""
+    """Only those of the resource and the client named."""
     async with client.watch("resourceVersion=1") as events:
         client.sandbox.faults.drop_watches("pods")
+        client.sandbox.faults.drop_watches(agent="somebody-else")
         await client.make("a")
         assert (await anext(events))["type"] == "ADDED"
 
@@ -196,6 +207,17 @@ async def test_a_cluster_that_restarts_keeps_its_objects(client: Client) -> None
     assert (await client.call("GET", f"{CONFIG_MAPS}/a"))[0] == 200
     async with client.watch() as events:
         assert (await anext(events))["object"]["metadata"]["name"] == "a"
+
+
+async def test_an_idle_watch_is_told_where_it_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bookmark has a version that is current though nothing happened to the resource; only who asks gets them."""
+    monkeypatch.setattr(watching, "BOOKMARK_SECONDS", 0.01)
+    await client.make("a")
+    await client.call("POST", "/api/v1/namespaces", {"metadata": {"name": "other"}})
+    async with client.watch("resourceVersion=1&allowWatchBookmarks=true&fieldSelector=metadata.name=none") as events:
+        mark = await anext(events)
+    assert mark["type"] == "BOOKMARK"
+    assert mark["object"]["metadata"]["resourceVersion"] == str(client.sandbox.store.revision)
 
 
 async def test_requests_are_counted(client: Client) -> None:
