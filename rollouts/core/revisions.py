@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 from rollouts.api import conditions as c
@@ -18,7 +19,7 @@ from rollouts.core import naming
 from rollouts.core.actions import Action, CreateReplicaSet, DeleteReplicaSet, PatchReplicaSet, PatchRollout
 from rollouts.core.conditions import with_condition
 from rollouts.core.observed import ReplicaSet
-from rollouts.core.plan import Change, Note
+from rollouts.core.plan import WARNING, Change, Note
 from rollouts.core.turn import Turn, next_revision, pod_template, revision_of
 
 StatusChange = Change[RolloutStatus]
@@ -51,6 +52,21 @@ def ensure_new(turn: Turn, status: RolloutStatus) -> StatusChange:
         note = Note(reason="ReplicaSetNameTaken", message=message, is_event=False)
         return Change(status=dataclasses.replace(status, collision_count=count), notes=(note,), is_final=True)
     return _created(turn, status, name)
+
+
+def refused(status: RolloutStatus, *, name: str, why: str, now: datetime) -> Change[RolloutStatus]:
+    """The API server will not have the new ReplicaSet (a quota, a policy, a template it finds invalid)."""
+    message = f'Failed to create new replica set "{name}": {why}'
+    said = with_condition(
+        status.conditions,
+        type=c.PROGRESSING,
+        status=c.FALSE,
+        reason=c.REPLICA_SET_CREATE_ERROR,
+        message=message,
+        now=now,
+    )
+    note = Note(reason=c.REPLICA_SET_CREATE_ERROR, message=message, type=WARNING, key=message)
+    return Change(status=dataclasses.replace(status, conditions=said), notes=(note,))
 
 
 def sync(turn: Turn, status: RolloutStatus) -> StatusChange:

@@ -16,6 +16,8 @@ from rollouts.api import codec
 from rollouts.api.analysis import AnalysisRunStatus
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
+from rollouts.core import revisions
+from rollouts.core.actions import Action, CreateReplicaSet
 from rollouts.core.observed import Pod, RunSeen, Seen, Unreadable
 from rollouts.core.plan import Note, Plan
 from rollouts.kube.errors import ApiError
@@ -48,6 +50,10 @@ class Turns(Protocol):
 
     async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
         """Look and decide; None: the object is gone. Snapshot and decision happen without a break."""
+        ...
+
+    def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
+        """The turn with what its status says once the API server has refused one of its actions for good."""
         ...
 
     def gone(self, key: Key, uid: str) -> tuple[Note, ...]:
@@ -90,6 +96,14 @@ class RolloutTurns:
             plan = dataclasses.replace(plan, notes=(added, *plan.notes))
         return Turn(entry=entry, plan=plan, before=before, after=codec.encode(plan.status))
 
+    def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
+        """A new version whose ReplicaSet cannot be made says so in its Progressing condition."""
+        if not isinstance(action, CreateReplicaSet):
+            return turn
+        change = revisions.refused(turn.plan.status, name=action.name, why=why, now=now)
+        plan = dataclasses.replace(turn.plan, status=change.status, notes=(*turn.plan.notes, *change.notes))
+        return dataclasses.replace(turn, plan=plan, after=codec.encode(change.status))
+
     def gone(self, key: Key, uid: str) -> tuple[Note, ...]:
         """Tell that the Rollout was deleted, in the words that clients know."""
         message = f"Rollout {key.name}/{key.namespace} is deleted."
@@ -126,6 +140,10 @@ class RunTurns:
         if seen.run.status.phase is not None and seen.run.status.phase.is_completed:
             self._measurer.drop(entry.uid)
         return Turn(entry=entry, plan=plan, before=_status(entry), after=codec.encode(plan.status))
+
+    def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
+        """A run's status speaks of measurements only."""
+        return turn
 
     def gone(self, key: Key, uid: str) -> tuple[Note, ...]:
         """Stop measuring for the run."""

@@ -16,6 +16,7 @@ from datetime import datetime
 
 import structlog
 
+from rollouts.core.actions import Action
 from rollouts.core.plan import WARNING, Note
 from rollouts.kube.applier import Found, Gone, Nothing, Outcome, Stored
 from rollouts.kube.client import Json
@@ -132,6 +133,8 @@ class Worker:
         except ApiError as raised:
             error = raised
             self._tell_of(turn, error)
+            if error.is_lasting and progress.current is not None:
+                turn = self._turns.refused(turn, progress.current, error.message, self._clock())
         wrote = await self._write_status(turn, progress.version)
         if wrote or error is None:
             self._tell(turn, progress)
@@ -144,6 +147,7 @@ class Worker:
     async def _act(self, turn: Turn, progress: Progress) -> None:
         """Carry out the plan's actions in order, and keep account of them. Raises ApiError at the first that fails."""
         for action in turn.plan.actions:
+            progress.current = action
             self._check_still_meant(turn)
             outcome = await self._tools.executor.execute(turn.entry.key, action)
             self._note_outcome(turn.entry, outcome)
@@ -228,9 +232,11 @@ class Worker:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a plan was carried out: the object's version after the writes to it, and whose writes are done."""
+    """How far a plan was carried out: the object's version after the writes to it, whose writes are done, and the last
+    action that was begun."""
 
     version: str
+    current: Action | None = None
     done: set[str] = field(default_factory=set)
 
 

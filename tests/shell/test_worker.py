@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -66,6 +67,9 @@ class FakeTurns:
         wish = self.decide(entry)
         plan: Plan[Any] = Plan(actions=wish.actions, status=None, requeue_at=wish.requeue_at, notes=wish.notes)
         return Turn(entry=entry, plan=plan, before=entry.object.get("status", {}), after=wish.status)
+
+    def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
+        return dataclasses.replace(turn, after={**turn.after, "refused": why})
 
     def gone(self, key: Key, uid: str) -> tuple[Note, ...]:
         self.left.append(key)
@@ -263,6 +267,7 @@ async def test_a_refusal_is_told_on_the_object() -> None:
         delivering.cancel()
         (event,) = (await shop.client.get(EVENTS.path("default")))["items"]
         assert (event["reason"], event["type"]) == (RECONCILIATION_ERROR, "Warning")
+        assert "refused" in (await read(shop.client, ROLLOUTS, "web"))["status"]
 
 
 async def test_a_plan_for_an_older_generation_is_dropped() -> None:
