@@ -1,8 +1,9 @@
 """The demo's cluster: the sandbox as a process of its own, or a real control plane with the sandbox's node around it.
 
 Either way the result is a kubeconfig, and nothing else of the cluster is known to the rest. A real control plane is
-taken from the folder that KUBEBUILDER_ASSETS names (etcd and kube-apiserver); since it refuses loopback addresses in
-endpoints, its pods and Services get private ranges that are routed to this machine, for which root is needed.
+taken from the folder that KUBEBUILDER_ASSETS names (etcd and kube-apiserver). Since it refuses loopback addresses in
+endpoints, its pods and Services get a part of the range for benchmarks (RFC 2544), which is routed to this machine as
+long as the demo runs; for that root is needed.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import random
 import secrets
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -26,21 +29,25 @@ from rollouts.sandbox.cluster import kubeconfig as described
 ASSETS = "KUBEBUILDER_ASSETS"
 SERVICE_ACCOUNT_KEY = "service-accounts.key"
 START_SECONDS_MAX = 90.0
-POD_RANGE = ipaddress.IPv4Network("10.244.0.0/16")
-SERVICE_RANGE = ipaddress.IPv4Network("10.96.0.0/16")
+RANGES = tuple(ipaddress.IPv4Network("198.18.0.0/15").subnets(new_prefix=19))
 
 
 class ClusterUnusable(Exception):
     """The cluster cannot be made here; the text says what is missing."""
 
 
-async def start(processes: Processes, folder: Path, environment: Mapping[str, str]) -> Path:
-    """Start the cluster that the environment chooses; its kubeconfig, when it can be used.
+@asynccontextmanager
+async def running(processes: Processes, folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Path]:
+    """The cluster that the environment chooses: its kubeconfig, from when it can be used.
 
     Raises ClusterUnusable, ChildEnded or TimeoutError.
     """
     assets = environment.get(ASSETS)
-    return await (_start_real(processes, folder, Path(assets)) if assets else _start_sandbox(processes, folder))
+    if not assets:
+        yield await _start_sandbox(processes, folder)
+        return
+    with _routed() as network:
+        yield await _start_real(processes, folder, Path(assets), network)
 
 
 async def _start_sandbox(processes: Processes, folder: Path) -> Path:
@@ -53,17 +60,17 @@ async def _start_sandbox(processes: Processes, folder: Path) -> Path:
     return path
 
 
-async def _start_real(processes: Processes, folder: Path, assets: Path) -> Path:
+async def _start_real(processes: Processes, folder: Path, assets: Path, network: ipaddress.IPv4Network) -> Path:
+    pods, services = network.subnets()
     for name in ("etcd", "kube-apiserver"):
         if not os.access(assets / name, os.X_OK):
             raise ClusterUnusable(f"{ASSETS}={assets} has no program {name}")
-    _route_to_this_machine()
     etcd, peer, secure = free_port(), free_port(), free_port()
     await processes.start("etcd", _etcd(assets, folder, etcd, peer))
     token = _credentials(folder)
-    server = await processes.start("kube-apiserver", _api_server(assets, folder, etcd, secure))
+    server = await processes.start("kube-apiserver", _api_server(assets, folder, etcd, secure, services))
     path = await _until_ready(server, f"https://127.0.0.1:{secure}", token, folder)
-    node = (sys.executable, "-m", "rollouts.demo.node", str(path), str(POD_RANGE), str(folder / "logs"))
+    node = (sys.executable, "-m", "rollouts.demo.node", str(path), str(pods), str(folder / "logs"))
     ready = folder / "logs" / "node.log"
     child = await processes.start("node", node)
     await processes.until(child, lambda: "ready" in ready.read_text(), seconds_max=START_SECONDS_MAX)
@@ -74,22 +81,29 @@ def _credentials(folder: Path) -> str:
     """Make the key for service accounts and an administrator's token; the token."""
     token = secrets.token_hex(16)
     (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
-    command = ["openssl", "genrsa", "-out", str(folder / SERVICE_ACCOUNT_KEY), "2048"]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ClusterUnusable(f"{' '.join(command)} failed: {error}") from error
+    _run("openssl", "genrsa", "-out", str(folder / SERVICE_ACCOUNT_KEY), "2048")
     return token
 
 
-def _route_to_this_machine() -> None:
-    for network in (POD_RANGE, SERVICE_RANGE):
-        command = ["ip", "route", "replace", "local", str(network), "dev", "lo"]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            why = getattr(error, "stderr", "") or error
-            raise ClusterUnusable(f"{' '.join(command)} (for which root is needed) failed: {why}") from error
+@contextmanager
+def _routed() -> Iterator[ipaddress.IPv4Network]:
+    """A range that programs of this machine can listen on, taken for as long as this lasts."""
+    network = random.choice(RANGES)  # another demo may have one too; adding a route twice fails
+    route = ("local", str(network), "dev", "lo")
+    _run("ip", "route", "add", *route)
+    try:
+        yield network
+    finally:
+        _run("ip", "route", "del", *route)
+
+
+def _run(*command: str) -> None:
+    """Run a command. Raises ClusterUnusable with what it said when it fails."""
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = (getattr(error, "stderr", "") or str(error)).strip()
+        raise ClusterUnusable(f"{' '.join(command)}: {why}") from error
 
 
 def _etcd(assets: Path, folder: Path, client: int, peer: int) -> list[str]:
@@ -105,7 +119,7 @@ def _etcd(assets: Path, folder: Path, client: int, peer: int) -> list[str]:
     ]
 
 
-def _api_server(assets: Path, folder: Path, etcd: int, secure: int) -> list[str]:
+def _api_server(assets: Path, folder: Path, etcd: int, secure: int, services: ipaddress.IPv4Network) -> list[str]:
     key = folder / SERVICE_ACCOUNT_KEY
     return [
         str(assets / "kube-apiserver"),
@@ -117,7 +131,7 @@ def _api_server(assets: Path, folder: Path, etcd: int, secure: int) -> list[str]
         f"--cert-dir={folder}",
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--authorization-mode=RBAC",
-        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        f"--service-cluster-ip-range={services}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={key}",
         f"--service-account-signing-key-file={key}",

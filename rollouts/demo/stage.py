@@ -61,18 +61,18 @@ async def stage(
     tasks: list[asyncio.Task[Any]] = [fetching]
     try:
         say("the cluster starts")
-        kubeconfig = await cluster.start(processes, folder, environment)
-        connection = Connection.from_kubeconfig(kubeconfig)
-        async with ApiClient(connection) as api:
-            await _furnish(api)
-            say("the controller starts, and Prometheus")
-            await processes.start("controller", _controller(kubeconfig))
-            url = await prometheus.start(processes, await fetching, folder=files)
-            await apply(api, ANALYSIS_TEMPLATES, manifests.analysis_template(url))
-            listing = asyncio.create_task(discovery_file.follow(connection, prometheus.targets(files)))
-            tasks.append(listing)
-            async with Sight(api) as sight:
-                yield Stage(api=api, sight=sight, kubeconfig=kubeconfig, prometheus=url, listing=listing)
+        async with cluster.running(processes, folder, environment) as kubeconfig:
+            connection = Connection.from_kubeconfig(kubeconfig)
+            async with ApiClient(connection) as api:
+                await _furnish(api)
+                say("the controller starts, and Prometheus")
+                await processes.start("controller", _controller(kubeconfig))
+                url = await prometheus.start(processes, await fetching, folder=files)
+                await apply(api, ANALYSIS_TEMPLATES, manifests.analysis_template(url))
+                listing = asyncio.create_task(discovery_file.follow(connection, prometheus.targets(files)))
+                tasks.append(listing)
+                async with Sight(api) as sight:
+                    yield Stage(api=api, sight=sight, kubeconfig=kubeconfig, prometheus=url, listing=listing)
     finally:
         for task in tasks:
             task.cancel()
