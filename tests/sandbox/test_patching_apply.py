@@ -184,6 +184,14 @@ def test_the_status_has_owners_of_its_own(api: Api) -> None:
     assert (entry["subresource"], entry["fieldsV1"]) == ("status", {"f:status": {"f:phase": {}}})
 
 
+def test_a_status_cannot_be_applied_past_its_subresource(api: Api) -> None:
+    """It is neither stored nor owned."""
+    install(api)
+    answer = applied(api, f"{GAUGES}/x", {**gauge(), "status": {"phase": "Fine"}}, "a")
+    assert "status" not in answer.body
+    assert "f:status" not in owners(answer)["a Apply"]
+
+
 def test_the_first_apply_finds_an_owner_for_the_rest(api: Api) -> None:
     """Fields of an object whose owners were forgotten belong to before-first-apply."""
     applied(api, MAPS, config(k="1"), "a")

@@ -42,7 +42,7 @@ def apply(live: Json | None, applied: Json, *, by: Writer, force: bool, schema: 
     if (applied.get("metadata") or {}).get("managedFields"):
         raise errors.bad_request("metadata.managedFields must be nil")
     check_fits(applied, schema)
-    stated = _stated(applied, by.subresource)
+    stated = _stated(applied, by.subresource, schema)
     base = bare(live)
     managers = _owners(live, schema, by)
     key = by.key("Apply")
@@ -59,11 +59,11 @@ def apply(live: Json | None, applied: Json, *, by: Writer, force: bool, schema: 
     return written(last_applied.renewed(merged, stated, by=by), after)
 
 
-def _stated(applied: Json, subresource: str) -> Json:
-    """What counts of a configuration: through a subresource only its own part does."""
-    if subresource != "status":
-        return applied
-    return {name: value for name, value in applied.items() if name in ("apiVersion", "kind", "status")}
+def _stated(applied: Json, subresource: str, schema: Schema) -> Json:
+    """What counts of a configuration: through `status` only the status does, and elsewhere it does not."""
+    if subresource == "status":
+        return {name: value for name, value in applied.items() if name in ("apiVersion", "kind", "status")}
+    return {name: value for name, value in applied.items() if name != "status" or not schema.status_apart}
 
 
 def _owners(live: Json | None, schema: Schema, by: Writer) -> Managers:

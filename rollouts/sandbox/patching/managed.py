@@ -189,9 +189,9 @@ def stated_anew(obj: Json, schema: Schema) -> FieldSet:
     """
     changes = compare(_NEWBORN.get(schema.go_type, {}), bare(obj), schema)
     fields = frozenset((changes.added | changes.modified) - UNOWNED)
-    if not schema.go_type:
-        return fields
-    return frozenset(path for path in fields if path not in _BORN_WITH and path[0] != "f:status")
+    if schema.status_apart:
+        fields = frozenset(path for path in fields if path[0] != "f:status")
+    return fields - _BORN_WITH if schema.go_type else fields
 
 
 def bare(obj: Json | None) -> Json:

@@ -33,6 +33,7 @@ def compile_resource(version: Json) -> Schema:
         "metadata": _metadata(root.properties.get("metadata")),
     }
     root.properties = {**root.properties, **own}
+    root.status_apart = "status" in (version.get("subresources") or {})
     root.defaults = tuple(name for name in root.defaults if name not in own)
     return root
 

@@ -55,7 +55,11 @@ def definition_name(group: str, version: str, kind: str) -> str | None:
 def builtin_schema(group: str, version: str, kind: str) -> Schema:
     """The compiled schema of a built-in kind; one that accepts anything when the data does not know the kind."""
     name = definition_name(group, version, kind)
-    return compile_definition(name) if name else ANYTHING
+    if name is None:
+        return ANYTHING
+    schema = compile_definition(name)
+    schema.status_apart = "status" in schema.properties
+    return schema
 
 
 @functools.cache

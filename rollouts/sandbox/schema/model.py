@@ -94,6 +94,8 @@ class Schema:
     """Whether a typed server forgets this field when its value is zero or empty."""
     normalise: Callable[[Any], Any] | None = None
     """How a typed server spells the value when it stores it; raises ValueError for what it cannot read."""
+    status_apart: bool = False
+    """Whether an object's `status` is written through its subresource only."""
     go_type: str = ""
     """How a decoding error of a built-in kind names the type: `int32`, `v1.PodSpec`, `[]v1.Container`."""
 
