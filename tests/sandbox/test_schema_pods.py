@@ -99,3 +99,12 @@ def test_a_pod_is_what_it_is(api: Api) -> None:
     answer = api.patch("v1/pods/x", {"spec": {"hostname": "other"}})
     assert answer.code == 422
     assert "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`" in answer.message
+
+
+def test_a_pod_moves_to_a_node_by_a_binding_only(api: Api) -> None:
+    """And a deadline may come nearer, not farther."""
+    api.created("v1/pods", {"metadata": {"name": "x"}, "spec": pod_spec(activeDeadlineSeconds=50)})
+    assert "spec: Forbidden" in api.patch("v1/pods/x", {"spec": {"nodeName": "n"}}).message
+    assert api.patch("v1/pods/x", {"spec": {"activeDeadlineSeconds": 5}}).code == 200
+    answer = api.patch("v1/pods/x", {"spec": {"activeDeadlineSeconds": 50}})
+    assert answer.message.endswith("Invalid value: 50: must be less than or equal to previous value")

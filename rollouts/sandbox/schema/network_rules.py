@@ -38,8 +38,7 @@ def check_service(obj: Json, old: Json | None, found: list[Violation]) -> None:
         found.append(say.invalid("spec.clusterIPs[0]", address, _NOT_AN_ADDRESS))
     before = (old or {}).get("spec", {})
     if before.get("clusterIP") and kind == before.get("type") != "ExternalName" and address != before["clusterIP"]:
-        detail = "may not change once set"
-        found.append(say.invalid("spec.clusterIPs[0]", address, detail))
+        found.append(say.invalid("spec.clusterIPs[0]", [address], "may not change once set"))
 
 
 def _is_address(text: str) -> bool:

@@ -14,7 +14,7 @@ _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _TOLERATION_OPERATORS = ("Equal", "Exists")
 _DEADLINE_MAX = 2**31 - 1
-_MUTABLE = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "schedulingGates", "nodeName")
+_MUTABLE = ("activeDeadlineSeconds", "tolerations")
 _FIXED_SPEC = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -92,7 +92,11 @@ def _check_source(volume: Json, where: str, found: list[Violation]) -> None:
 
 
 def check_pod_update(obj: Json, old: Json, found: list[Violation]) -> None:
-    """A pod's spec is fixed, but for images, deadlines and added tolerations."""
+    """A pod's spec is fixed, but for images, a deadline that comes nearer and added tolerations."""
+    deadline, before = obj["spec"].get("activeDeadlineSeconds"), old["spec"].get("activeDeadlineSeconds")
+    if before is not None and (deadline is None or deadline > before):
+        detail = "must be less than or equal to previous value"
+        found.append(say.invalid("spec.activeDeadlineSeconds", deadline, detail))
     if _fixed(obj["spec"]) != _fixed(old["spec"]):
         found.append(say.forbidden("spec", _FIXED_SPEC))
 

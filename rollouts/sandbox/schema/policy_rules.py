@@ -133,7 +133,8 @@ def check_binding(obj: Json, old: Json | None, found: list[Violation]) -> None:
         if kind not in _SUBJECT_KINDS:
             found.append(say.unsupported(f"{where}.kind", kind, _SUBJECT_KINDS))
     if old is not None and role != old.get("roleRef"):
-        found.append(say.invalid("roleRef", role, "cannot change roleRef"))
+        shown = {"APIGroup": role.get("apiGroup", ""), "Kind": role.get("kind", ""), "Name": role.get("name", "")}
+        found.append(say.invalid("roleRef", shown, "cannot change roleRef"))
 
 
 def check_event(obj: Json, old: Json | None, found: list[Violation]) -> None:
