@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rollouts.sandbox import conversion, errors, patches, selectors
+from rollouts.sandbox import conversion, errors, eviction, patches, selectors
 from rollouts.sandbox.access import Access
 from rollouts.sandbox.backend import Backend
 from rollouts.sandbox.calls import Call, copied
@@ -20,7 +20,6 @@ from rollouts.sandbox.schema.model import Schema
 from rollouts.sandbox.store import Record, encode
 from rollouts.sandbox.writing import Writer
 
-PDBS = ("policy", "poddisruptionbudgets")
 _BUILTIN_SCALE: Json = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
 
 
@@ -93,7 +92,7 @@ class Subresources:
             case "log":
                 return self._log(call)
             case _:
-                return self._finalize(call)
+                return self._part(call)
 
     def _scale(self, call: Call) -> Reply:
         record = self._backend.require(call.resource, call.target.key)
@@ -123,39 +122,15 @@ class Subresources:
         return self._writer.replace(call, record, obj).record
 
     def _evict(self, call: Call) -> Reply:
-        eviction = call.document()
-        options = options_of(call.query, eviction.get("deleteOptions") or {})
+        options = options_of(call.query, _named(call, "Eviction").get("deleteOptions") or {})
         pod = self._backend.require(call.resource, call.target.key).object
-        if not pod["metadata"].get("deletionTimestamp") and _is_protected(pod):
-            self._spend_budget(pod)
+        eviction.permit(self._backend, pod, is_dry_run=options.is_dry_run)
         self._deleter.remove(call.resource, call.target.key, options)
         return Reply(body=encode(errors.done(code=201)), code=201)
 
-    def _spend_budget(self, pod: Json) -> None:
-        """Take one disruption from the budget of the pod, if it has one. Raises TooManyRequests when none is left."""
-        resource = self._backend.registry.find("policy", "v1", "poddisruptionbudgets")
-        assert resource is not None
-        namespace = pod["metadata"]["namespace"]
-        found = [
-            (key, record)
-            for key, record in self._backend.collection(resource).records(namespace)
-            if _covers(record.object, pod)
-        ]
-        if len(found) > 1:
-            raise errors.internal(
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-            )
-        for key, record in found:
-            _check_budget(record.object)
-            status = dict(record.object["status"])
-            status["disruptionsAllowed"] -= 1
-            disrupted = status.get("disruptedPods") or {}
-            status["disruptedPods"] = {**disrupted, pod["metadata"]["name"]: self._backend.now()}
-            self._backend.put(resource, key, {**record.object, "status": status})
-
     def _bind(self, call: Call) -> Reply:
         """Give the pod to a node: what a scheduler does."""
-        node = (call.document().get("target") or {}).get("name")
+        node = (_named(call, "Binding").get("target") or {}).get("name")
         record = self._backend.require(call.resource, call.target.key)
         pod = record.object
         if pod.get("spec", {}).get("nodeName"):
@@ -180,10 +155,20 @@ class Subresources:
         self._backend.require(call.resource, call.target.key)
         return Reply(body=b"", headers={"Content-Type": "text/plain"})
 
-    def _finalize(self, call: Call) -> Reply:
-        """Replace a Namespace's `spec.finalizers`, or change what a pod's resize and ephemeral containers may."""
+    def _part(self, call: Call) -> Reply:
+        """Read or write the object by another path: a Namespace's `finalize`, a Pod's `resize` and the like."""
+        if call.target.verb == "get":
+            return self._presenter.one(call, self._backend.require(call.resource, call.target.key))
         written = self._writer.patch(call) if call.target.verb == "patch" else self._writer.update(call)
         return self._presenter.one(call, written.record, code=written.code)
+
+
+def _named(call: Call, kind: str) -> Json:
+    """The body, which must be about the pod of the path."""
+    body = call.document()
+    if (body.get("metadata") or {}).get("name") != call.target.name:
+        raise errors.bad_request(f"name in URL does not match name in {kind} object")
+    return body
 
 
 def _patched_scale(call: Call, scale: Json) -> Json:
@@ -196,30 +181,3 @@ def _invalid_scale(name: str, causes: list[Json]) -> ApiError:
     message = f'Scale.autoscaling "{name}" is invalid: {causes[0]["field"]}: {causes[0]["message"]}'
     details = {"name": name, "group": "autoscaling", "kind": "Scale", "causes": causes}
     return ApiError(422, "Invalid", message, details=details)
-
-
-def _is_protected(pod: Json) -> bool:
-    """Whether budgets count this pod: finished and pending ones are evicted without asking."""
-    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed", "Pending")
-
-
-def _covers(budget: Json, pod: Json) -> bool:
-    requirements = selectors.from_object(budget["spec"].get("selector"))
-    return requirements is not None and selectors.matches_labels(requirements, pod)
-
-
-def _check_budget(budget: Json) -> None:
-    name, status = budget["metadata"]["name"], budget.get("status") or {}
-    if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 1):
-        why = f"The disruption budget {name} is still being processed by the server."
-        raise _budget_refusal(why, retry_after=10)
-    if status.get("disruptionsAllowed", 0) <= 0:
-        needed, healthy = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
-        raise _budget_refusal(f"The disruption budget {name} needs {needed} healthy pods and has {healthy} currently")
-
-
-def _budget_refusal(why: str, *, retry_after: int = 0) -> ApiError:
-    message = "Cannot evict pod as it would violate the pod's disruption budget."
-    return errors.too_many_requests(
-        message, retry_after=retry_after, causes=[{"reason": "DisruptionBudget", "message": why}]
-    )

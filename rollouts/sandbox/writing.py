@@ -8,17 +8,15 @@ removes the last finalizer.
 
 from __future__ import annotations
 
-import json
-import random
 import uuid
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from rollouts.sandbox import conversion, errors, patches
 from rollouts.sandbox.addresses import Claims, carry_over
 from rollouts.sandbox.admission import admit
-from rollouts.sandbox.backend import SERVICES, Backend
+from rollouts.sandbox.backend import NAMESPACES, SERVICES, Backend
 from rollouts.sandbox.calls import Call, copied
+from rollouts.sandbox.identity import check_applied, check_update, checked_kind, metadata_of, name_new
 from rollouts.sandbox.patching import managed
 from rollouts.sandbox.patching.apply import apply
 from rollouts.sandbox.patching.managed import record
@@ -27,10 +25,6 @@ from rollouts.sandbox.schema.catalog import schema_of
 from rollouts.sandbox.store import Record, encode
 from rollouts.sandbox.strategies import moves_generation, strategy_of
 
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-SUFFIX_LENGTH = 5
-GENERATED_BASE_MAX = 58
-_IMMUTABLE = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 _SERVER_OWNED = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "uid")
 
 
@@ -50,19 +44,28 @@ class Writer:
 
     def create(self, call: Call) -> Written:
         """Store a new object. Raises AlreadyExists, Invalid, Forbidden, NotFound (of the namespace)."""
-        return self.insert(call, _checked_kind(call, call.document()))
+        return self.insert(call, checked_kind(call, call.document()))
 
     def update(self, call: Call) -> Written:
         """Replace an object, or the part of it that the subresource is."""
-        obj = _checked_kind(call, call.document())
+        obj = checked_kind(call, call.document())
         old = self._backend.find(call.resource, call.target.key)
         if old is None:
-            if strategy_of(call.resource).creates_on_update and not call.target.subresource:
-                return self.insert(call, obj)
-            raise errors.not_found(call.resource, call.target.name)
-        if not _metadata(obj).get("resourceVersion") and not strategy_of(call.resource).updates_unconditionally:
+            return self._create_by_update(call, obj)
+        if not metadata_of(obj).get("resourceVersion") and not strategy_of(call.resource).updates_unconditionally:
             raise errors.no_version(call.resource, call.target.name)
         return self.replace(call, old, obj)
+
+    def _create_by_update(self, call: Call, obj: Json) -> Written:
+        """Create what an update does not find, where the kind allows it. A uid still means an object that is there."""
+        if not strategy_of(call.resource).creates_on_update or call.target.subresource:
+            raise errors.not_found(call.resource, call.target.name)
+        meta = metadata_of(obj)
+        if meta.get("uid"):
+            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
+            raise errors.conflict(call.resource, call.target.name, why)
+        meta.pop("resourceVersion", None)
+        return self.insert(call, obj)
 
     def patch(self, call: Call) -> Written:
         """Change an object by a patch; an apply creates the object when it is not there."""
@@ -73,26 +76,26 @@ class Writer:
         if old is None:
             raise errors.not_found(call.resource, call.target.name)
         live = conversion.served(old.object, call.resource)
-        return self.replace(call, old, _checked_kind(call, patches.patched(call, live, schema_of(call.resource))))
+        return self.replace(call, old, checked_kind(call, patches.patched(call, live, schema_of(call.resource))))
 
     def _apply(self, call: Call, old: Record | None) -> Written:
         if not call.query.get("fieldManager"):
             message = "Required value: is required for apply patch"
             raise errors.invalid_options("PatchOptions", [errors.cause("fieldManager", "FieldValueRequired", message)])
-        stated = _checked_kind(call, call.document())
+        stated = checked_kind(call, call.document())
         if old is None and call.target.subresource:
             raise errors.not_found(call.resource, call.target.name)
         live = None if old is None else conversion.served(old.object, call.resource)
         by, schema = self._writer(call, call.target.subresource), schema_of(call.resource)
-        _check_applied(call, _metadata(stated), live)
+        check_applied(call, metadata_of(stated), live)
         applied: Json = copied(apply(live, stated, by=by, force=call.is_forced, schema=schema))
         return self.insert(call, applied) if old is None else self.replace(call, old, applied)
 
     def insert(self, call: Call, obj: Json) -> Written:
         """Make a new object of a decoded one, and store it."""
         resource, strategy = call.resource, strategy_of(call.resource)
-        meta = obj["metadata"] = _metadata(obj)
-        self._name(call, meta)
+        meta = obj["metadata"] = metadata_of(obj)
+        name_new(call, meta, is_taken=lambda name: self._is_taken(call, name))
         self._check_namespace(call, meta["name"])
         if meta.get("resourceVersion") and not patches.is_apply(call):
             raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
@@ -108,17 +111,17 @@ class Writer:
         obj = self._owned(call, obj, None, "")
         strategy.prepare_new(obj)
         key = (call.target.namespace or "", meta["name"])
-        if self._backend.find(resource, key) is not None:
+        if self._is_taken(call, meta["name"]):
             raise errors.already_exists(resource, meta["name"])
         return Written(self._stored(call, key, obj, None), code=201)
 
-    def replace(self, call: Call, old: Record, obj: Json, *, subresource: str | None = None) -> Written:
+    def replace(self, call: Call, old: Record, obj: Json) -> Written:
         """Make the next state of a live object of a decoded one, and store it unless nothing changes."""
         resource = call.resource
         live = conversion.served(old.object, resource)
-        subresource = call.target.subresource if subresource is None else subresource
-        obj["metadata"] = _metadata(obj)
-        self._check_identity(call, live, obj["metadata"])
+        subresource = call.target.subresource
+        obj["metadata"] = metadata_of(obj)
+        check_update(call, live, obj["metadata"])
         obj = self._kept(call, live, obj, subresource)
         strategy_of(resource).prepare(obj)
         if resource.store_key == SERVICES:
@@ -151,28 +154,8 @@ class Writer:
             return Record(conversion.stored(obj, call.resource), old.revision if old else 0)
         return self._backend.put(call.resource, key, _ordered(obj))
 
-    def _name(self, call: Call, meta: Json) -> None:
-        target, resource = call.target, call.resource
-        if target.name and not meta.get("name"):
-            meta["name"] = target.name
-        if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = self._free_name(call, str(meta["generateName"]))
-        if not meta.get("name"):
-            message = "Required value: name or generateName is required"
-            raise errors.invalid(resource, "", [errors.cause("metadata.name", "FieldValueRequired", message)])
-        if target.name and meta["name"] != target.name:
-            raise _other_name(meta["name"], target.name)
-        if not resource.namespaced:
-            meta.pop("namespace", None)
-        elif meta.setdefault("namespace", target.namespace) != target.namespace:
-            raise _other_namespace(meta["namespace"], target.namespace)
-
-    def _free_name(self, call: Call, base: str) -> str:
-        while True:
-            suffix = "".join(random.choices(_SUFFIX_LETTERS, k=SUFFIX_LENGTH))
-            name = base[:GENERATED_BASE_MAX] + suffix
-            if self._backend.find(call.resource, (call.target.namespace or "", name)) is None:
-                return name
+    def _is_taken(self, call: Call, name: str) -> bool:
+        return self._backend.find(call.resource, (call.target.namespace or "", name)) is not None
 
     def _check_namespace(self, call: Call, name: str) -> None:
         """Objects are made only in namespaces that exist and are to stay."""
@@ -193,25 +176,6 @@ class Writer:
             }
             raise errors.forbidden(call.resource, name, why, causes=[cause])
 
-    def _check_identity(self, call: Call, live: Json, meta: Json) -> None:
-        """The write must mean this object, in this state."""
-        target, resource = call.target, call.resource
-        if meta.setdefault("name", target.name) != target.name:
-            raise _other_name(meta["name"], target.name)
-        if resource.namespaced and meta.setdefault("namespace", target.namespace) != target.namespace:
-            raise _other_namespace(meta["namespace"], target.namespace)
-        now = live["metadata"]
-        if meta.get("uid", now["uid"]) != now["uid"] and target.verb == "update":
-            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {now['uid']}"
-            raise errors.conflict(resource, target.name, why)
-        changed = [name for name in _IMMUTABLE if meta.get(name) is not None and meta[name] != now.get(name)]
-        if changed:
-            raise errors.invalid(
-                resource, target.name, [_immutable(f"metadata.{name}", meta[name]) for name in changed]
-            )
-        if meta.get("resourceVersion") and meta["resourceVersion"] != now["resourceVersion"]:
-            raise errors.conflict(resource, target.name)
-
     def _kept(self, call: Call, live: Json, obj: Json, subresource: str) -> Json:
         """The object as this write may change it: everything else stays as it is."""
         strategy, resource = strategy_of(call.resource), call.resource
@@ -221,6 +185,8 @@ class Writer:
             obj = {name: value for name, value in obj.items() if name != "status"}
             if "status" in live:
                 obj["status"] = copied(live["status"])
+        if resource.store_key == NAMESPACES and subresource != "finalize":
+            obj["spec"] = {**(obj.get("spec") or {}), "finalizers": live["spec"].get("finalizers", [])}
         meta = obj["metadata"]
         for field in (*_SERVER_OWNED, "resourceVersion"):
             meta.pop(field, None)
@@ -271,55 +237,11 @@ def _status_written(resource: Resource, live: Json, obj: Json) -> Json:
     return {**kept, "metadata": meta}
 
 
-def _checked_kind(call: Call, obj: Json) -> Json:
-    """The object, if it is one of the resource's kind; built-in kinds need not say so."""
-    resource = call.resource
-    if resource.custom is not None:
-        return _checked_custom_kind(call, obj)
-    version, kind = obj.setdefault("apiVersion", resource.group_version), obj.setdefault("kind", resource.kind)
-    if (version, kind) != (resource.group_version, resource.kind):
-        short = str(version).rpartition("/")[2]
-        raise errors.bad_request(
-            f'{kind} in version "{short}" cannot be handled as a {resource.kind}: '
-            f'no kind "{kind}" is registered for version "{version}"'
-        )
-    return obj
-
-
-def _checked_custom_kind(call: Call, obj: Json) -> Json:
-    resource, version, kind = call.resource, obj.get("apiVersion", ""), obj.get("kind")
-    if not kind:
-        text = call.body.decode(errors="replace")
-        raise errors.bad_request(
-            f"the object provided is unrecognized (must be of type {resource.kind}): "
-            f"Object 'Kind' is missing in '{text}' ({text})"
-        )
-    if version != resource.group_version and call.target.verb != "patch":
-        why = f"the API version in the data ({version}) does not match the expected API version"
-        raise errors.bad_request(f"{why} ({resource.group_version})")
-    for field, given, expected in (("kind", kind, resource.kind), ("apiVersion", version, resource.group_version)):
-        if given != expected:
-            message = f'Invalid value: "{given}": must be {expected}'
-            name = str(_metadata(obj).get("name", ""))
-            wrong = replace(resource, kind=str(kind))
-            raise errors.invalid(wrong, name, [errors.cause(field, "FieldValueInvalid", message)])
-    return obj
-
-
 def _ordered(obj: Json) -> Json:
     """The object with its parts in the order in which people read them."""
     first = {name: obj[name] for name in ("kind", "apiVersion", "metadata", "spec") if name in obj}
     last = {"status": obj["status"]} if "status" in obj else {}
     return first | {name: value for name, value in obj.items() if name not in last} | last
-
-
-def _metadata(obj: Json) -> Json:
-    meta: Any = obj.get("metadata")
-    if meta is None:
-        return {}
-    if not isinstance(meta, dict):
-        raise errors.bad_request("json: cannot unmarshal metadata into an object of type ObjectMeta")
-    return meta
 
 
 def _content(obj: Json) -> Json:
@@ -335,15 +257,6 @@ def _owners(obj: Json) -> list[Json] | None:
     if entries is None:
         return None
     return [{name: value for name, value in entry.items() if name != "time"} for entry in entries]
-
-
-def _check_applied(call: Call, meta: Json, live: Json | None) -> None:
-    """What is applied must mean the object that the path names, in the state it has if it says one."""
-    if meta.get("name", call.target.name) != call.target.name:
-        raise _other_name(meta["name"], call.target.name)
-    if live is None and meta.get("uid"):
-        why = f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
-        raise errors.conflict(call.resource, call.target.name, why)
 
 
 def _is_finished(obj: Json) -> bool:
@@ -376,16 +289,3 @@ def _as_patch_refusal(call: Call, obj: Json, refusal: errors.ApiError) -> errors
         return refusal
     _, _, why = refusal.message.partition(f" cannot be handled as a {call.resource.kind}: ")
     return errors.invalid_patch(encode(obj).decode(), why or refusal.message)
-
-
-def _immutable(field: str, value: Any) -> Json:
-    return errors.cause(field, "FieldValueInvalid", f"Invalid value: {json.dumps(value)}: field is immutable")
-
-
-def _other_name(given: str, expected: str) -> errors.ApiError:
-    return errors.bad_request(f"the name of the object ({given}) does not match the name on the URL ({expected})")
-
-
-def _other_namespace(given: Any, expected: str | None) -> errors.ApiError:
-    del given, expected
-    return errors.bad_request("the namespace of the provided object does not match the namespace sent on the request")

@@ -18,7 +18,7 @@ def pod(name: str = "p", node: str = "", **meta: object) -> Json:
     return {"metadata": {"name": name, **meta}, "spec": spec | ({"nodeName": node} if node else {})}
 
 
-def budget(**status: int) -> Json:
+def budget() -> Json:
     spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}}
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"}, "spec": spec}
 
@@ -192,3 +192,21 @@ def test_deletion_of_a_definition_takes_its_objects(api: Api) -> None:
         api.delete(f"{path}/things.{group}")
         assert any(event["type"] == "DELETED" for event in events)
     assert api.get(path + f"/things.{group}").code == 404
+
+
+def test_an_eviction_names_its_pod_and_may_be_a_rehearsal(api: Api) -> None:
+    """A dry run spends no budget; a pod that is not ready needs none while the others suffice."""
+    eviction: Json = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    for name, ready in (("p", "True"), ("q", "False")):
+        api.created("v1/pods", pod(name, labels={"app": "x"}))
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}
+        api.patch(f"v1/pods/{name}/status", {"status": status})
+    api.created("policy/v1/poddisruptionbudgets", budget())
+    counts = {"observedGeneration": 1, "disruptionsAllowed": 1, "currentHealthy": 1, "desiredHealthy": 1}
+    api.patch("policy/v1/poddisruptionbudgets/b/status", {"status": counts | {"expectedPods": 1}})
+    other = api.post("v1/pods/q/eviction", eviction)
+    assert (other.code, other.message) == (400, "name in URL does not match name in Eviction object")
+    assert api.post("v1/pods/p/eviction?dryRun=All", eviction).code == 201
+    assert api.get("v1/pods/p").code == 200
+    assert api.post("v1/pods/q/eviction", eviction | {"metadata": {"name": "q"}}).code == 201
+    assert api.get("policy/v1/poddisruptionbudgets/b")["status"]["disruptionsAllowed"] == 1

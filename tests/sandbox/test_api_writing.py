@@ -369,3 +369,53 @@ def test_managers_can_be_reset(api: Api) -> None:
     reset = api.patch("v1/configmaps/a", json.loads('{"metadata":{"managedFields":[{}]}}'))
     assert reset.code == 200
     assert not reset["metadata"].get("managedFields")
+
+
+def test_an_update_creates_a_lease_that_is_gone(api: Api) -> None:
+    """Whatever version it knew; but not in place of the very object that a uid names."""
+    lease: Json = {"metadata": {"name": "l", "resourceVersion": "5"}, "spec": {"holderIdentity": "me"}}
+    assert api.put("coordination.k8s.io/v1/leases/l", lease).code == 201
+    lease["metadata"] = {"name": "m", "uid": "gone"}
+    refused = api.put("coordination.k8s.io/v1/leases/m", lease)
+    assert (refused.code, refused.reason) == (409, "Conflict")
+
+
+def test_what_a_service_had_by_its_type_goes_with_it(api: Api) -> None:
+    """Node ports and traffic policies leave with NodePort, the address with ClusterIP."""
+    made = api.created(
+        "v1/services", {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
+    )
+    assert made["spec"]["ports"][0]["nodePort"]
+    inner = api.patch("v1/services/s", {"spec": {"type": "ClusterIP"}})["spec"]
+    assert (inner["clusterIP"], "nodePort" in inner["ports"][0]) == (made["spec"]["clusterIP"], False)
+    outer = api.patch("v1/services/s", {"spec": {"type": "ExternalName", "externalName": "example.com"}})["spec"]
+    assert "clusterIP" not in outer
+
+
+def test_a_patch_that_makes_an_object_unreadable_is_invalid(api: Api) -> None:
+    """While the same mistake in a new object is a bad request."""
+    api.created("apps/v1/deployments", deployment())
+    patched = api.patch("apps/v1/deployments/web", {"spec": {"replicas": "many"}})
+    assert (patched.code, patched.reason) == (422, "Invalid")
+    assert patched["details"]["causes"][0]["field"] == "patch"
+    created = api.post("apps/v1/deployments", deployment("other", replicas="many"))
+    assert (created.code, created.reason) == (400, "BadRequest")
+
+
+def test_identity_cannot_be_changed(api: Api) -> None:
+    """Neither the uid nor that it is being deleted."""
+    api.created("v1/configmaps", config_map())
+    for change in ({"uid": "other"}, {"deletionTimestamp": "2001-01-01T00:00:00Z"}):
+        refused = api.patch("v1/configmaps/a", {"metadata": change})
+        assert (refused.code, refused.reason) == (422, "Invalid")
+        assert refused["details"]["causes"][0]["message"].endswith("field is immutable")
+    kept = api.patch("v1/configmaps/a", {"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "generation": 9}})
+    assert not kept["metadata"]["creationTimestamp"].startswith("2001")
+
+
+def test_a_namespace_keeps_its_finalizer(api: Api) -> None:
+    """Only its `finalize` path takes it away."""
+    path = f"/api/v1/namespaces/{api.namespace}"
+    patched = api.patch(path, {"spec": {"finalizers": []}, "metadata": {"labels": {"a": "b"}}})
+    assert patched["spec"]["finalizers"] == ["kubernetes"]
+    assert patched["metadata"]["labels"] == {"a": "b", "kubernetes.io/metadata.name": api.namespace}
