@@ -77,6 +77,11 @@ class World(Cluster):
         self.edit({"metadata": {"annotations": {key: value}}})
         self.verb_owners[key] = VerbOwner(manager=manager, at=self.now, is_applied=is_applied)
 
+    def terminate(self, run: str) -> None:
+        """End a run early, as `kubectl argo rollouts terminate` does."""
+        merge(self.runs[run], {"spec": {"terminate": True}})
+        self._touch(self.runs[run])
+
     # Time
 
     def run(self, seconds: float) -> None:

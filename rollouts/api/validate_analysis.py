@@ -14,6 +14,7 @@ from rollouts.api import codec
 from rollouts.api.analysis import DEFAULT_CONSECUTIVE_ERROR_LIMIT, DryRun, MeasurementRetention, Metric
 from rollouts.api.codec import Problem
 from rollouts.api.findings import Finding, Kind, Place, malformed
+from rollouts.lib import regex
 
 _PLACEHOLDER = re.compile(r"\{\{\s*args\.(?P<name>[^{}\s]+)\s*\}\}")
 _DUMMY_NUMBER = "1"
@@ -56,11 +57,11 @@ def name_rules(
     for index, rule in enumerate(rules):
         here = place[index].really_at("metricName")
         try:
-            pattern = re.compile(rule.metric_name)
-        except (re.error, RecursionError, OverflowError) as problem:
+            is_used = any([regex.occurs(rule.metric_name, metric.name) for metric in value])
+        except regex.BadPattern as problem:
             yield _plain(here, f"{member}[{index}]: invalid regular expression: {problem}")
             continue
-        if not any(pattern.search(metric.name) for metric in value):
+        if not is_used:
             yield _plain(here, f"{member}[{index}]: Rule didn't match any metric name(s)")
 
 

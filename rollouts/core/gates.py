@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun, Phase
 from rollouts.api.rollout import DEFAULT_RUN_HISTORY_LIMIT, AnalysisStep, RolloutAnalysis
 from rollouts.api.status import AnalysisRunRef, PauseReason, RolloutStatus
-from rollouts.core import abort, pause, rollback, runs, templates
+from rollouts.core import abort, measured, pause, rollback, runs, templates
 from rollouts.core.actions import Action, CreateAnalysisRun, DeleteAnalysisRun, TerminateAnalysisRun
 from rollouts.core.observed import Unreadable
 from rollouts.core.plan import WARNING, Change, Note
@@ -71,13 +71,10 @@ def unproven(turn: Turn, status: RolloutStatus) -> str | None:
     run = _named(turn, ref.name) if ref else None
     if run is None:
         return "the background analysis to start"
-    if run.status.phase == Phase.SUCCESSFUL:
+    lacking = measured.unmeasured(run)
+    if run.status.phase in (Phase.RUNNING, Phase.SUCCESSFUL) and not lacking:
         return None
-    unmeasured = runs.unproven_metrics(run)
-    if run.status.phase == Phase.RUNNING and not unmeasured:
-        return None
-    metrics = ", ".join(unmeasured) or "every metric"
-    return f"background analysis {run.meta.name} to have a successful measurement of {metrics}"
+    return f"background analysis {run.meta.name} to have measured {', '.join(lacking) or 'every metric'} and passed"
 
 
 def forget(turn: Turn, status: RolloutStatus) -> StatusChange:
@@ -164,7 +161,7 @@ def _answered(turn: Turn, change: StatusChange, gate: Gate | None, slot: _Slot) 
         return dataclasses.replace(change, status=slot.put(status, None))
     base = _base_name(turn, gate)
     ref = slot.get(status)
-    if ref is not None and not runs.is_attempt(ref.name, base):
+    if ref is not None and (not runs.is_attempt(ref.name, base) or ref.name in turn.seen.run_names_taken):
         ref = None
     run = _named(turn, ref.name) if ref else None
     if _is_due_again(status, ref) or (run is None and not _is_final(ref)):
@@ -191,7 +188,7 @@ def _started(
     if unclear is not None:
         note = Note(reason="AnalysisTemplateUnreadable", message=unclear.why, type=WARNING, is_event=False)
         return dataclasses.replace(change, notes=(*change.notes, note))
-    name = again.name if again else runs.next_name(base, _runs(turn))
+    name = again.name if again else runs.next_name(base, _runs(turn), taken=turn.seen.run_names_taken)
     manifest = runs.manifest(turn, change.status, gate.analysis, name=name, labels=gate.labels)
     status = slot.put(change.status, AnalysisRunRef(name=name, status=Phase.PENDING))
     create: Action = CreateAnalysisRun(name=name, manifest=manifest)
@@ -201,8 +198,8 @@ def _started(
 
 def _verdict(turn: Turn, change: StatusChange, gate: Gate, slot: _Slot, run: AnalysisRun) -> StatusChange:
     before = slot.get(change.status)
-    phase = run.status.phase or Phase.PENDING
-    ref = AnalysisRunRef(name=run.meta.name, status=phase, message=run.status.message)
+    phase, said = _proven_phase(run)
+    ref = AnalysisRunRef(name=run.meta.name, status=phase, message=said)
     change = dataclasses.replace(
         change, status=slot.put(change.status, ref), notes=(*change.notes, *_told(gate, before, ref))
     )
@@ -214,6 +211,15 @@ def _verdict(turn: Turn, change: StatusChange, gate: Gate, slot: _Slot, run: Ana
         given_up = abort.aborted(turn, change.status, why=why)
         return dataclasses.replace(change, status=given_up.status, notes=(*change.notes, *given_up.notes))
     return change
+
+
+def _proven_phase(run: AnalysisRun) -> tuple[Phase, str]:
+    """A run's phase and message; one that was ended before it measured enough proves nothing, whatever it says."""
+    phase = run.status.phase or Phase.PENDING
+    lacking = measured.unmeasured(run) if phase == Phase.SUCCESSFUL else ()
+    if not lacking:
+        return phase, run.status.message
+    return Phase.INCONCLUSIVE, f"ended before it had measured {', '.join(lacking)}"
 
 
 def _told(gate: Gate, before: AnalysisRunRef | None, ref: AnalysisRunRef) -> tuple[Note, ...]:

@@ -92,6 +92,8 @@ class Seen:
     """ReplicaSets of other owners (or not matching) that hold a name we would derive."""
     analysis_runs: tuple[AnalysisRun, ...] | Unreadable = ()
     """Runs owned by this Rollout, oldest first."""
+    run_names_taken: frozenset[str] = frozenset()
+    """Names of runs of other owners that we would derive; as of a Rollout that was deleted and made again."""
     templates: Mapping[TemplateRef, AnalysisTemplate | Unreadable] = field(default_factory=dict)
     """The templates that the spec names, directly or through other templates.
 

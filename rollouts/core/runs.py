@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun
 from rollouts.api.rollout import RolloutAnalysis
@@ -12,7 +12,6 @@ from rollouts.core import naming, templates
 from rollouts.core.actions import Manifest
 from rollouts.core.revisions import owner_reference
 from rollouts.core.turn import Turn
-from rollouts.lib import regex
 
 
 def is_attempt(name: str, base: str) -> bool:
@@ -21,12 +20,13 @@ def is_attempt(name: str, base: str) -> bool:
     return name == base or (head == base and number.isascii() and number.isdigit())
 
 
-def next_name(base: str, runs: Sequence[AnalysisRun]) -> str:
+def next_name(base: str, runs: Sequence[AnalysisRun], *, taken: Collection[str]) -> str:
     """The name of the next attempt: the first one free, or whose run can be taken over."""
     known = {run.meta.name: run for run in runs}
     for attempt in itertools.count():
         name = f"{base}.{attempt}" if attempt else base
-        if name not in known or _can_continue(known[name]):
+        is_free = name not in known and name not in taken
+        if is_free or (name in known and _can_continue(known[name])):
             return name
     raise AssertionError("counting has no end")
 
@@ -34,17 +34,6 @@ def next_name(base: str, runs: Sequence[AnalysisRun]) -> str:
 def pod_hash_of(run: AnalysisRun) -> str:
     """The version a run measures."""
     return run.meta.labels.get(naming.POD_HASH_LABEL, "")
-
-
-def unproven_metrics(run: AnalysisRun) -> tuple[str, ...]:
-    """Metrics that count and have no successful measurement on record."""
-    proven = {result.name for result in run.status.metric_results if result.successful > 0}
-    return tuple(
-        metric.name
-        for metric in run.spec.metrics
-        if metric.name not in proven
-        and not any(regex.occurs(rule.metric_name, metric.name) for rule in run.spec.dry_run)
-    )
 
 
 def _can_continue(run: AnalysisRun) -> bool:

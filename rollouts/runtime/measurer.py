@@ -129,7 +129,7 @@ class Measurer:
             raise _Refused(f"Secret {key}: {error.message}") from error
         encoded = (secret.get("data") or {}).get(member)
         if encoded is None:
-            raise _Refused(f"Secret {key} has no key {member}")
+            raise _Refused(f"key '{member}' does not exist in secret '{key.name}'")
         try:
             return base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
 from rollouts.api.codec import Problem
 from rollouts.api.findings import Finding
 from rollouts.api.rollout import Rollout
+from rollouts.core.naming import REVISION
 from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable
 from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, Key, Kind
 from rollouts.lib import selectors, timestamps
@@ -62,6 +63,7 @@ class Snapshots:
             replica_sets=mine,
             names_taken=others,
             analysis_runs=self._analysis_runs(entry),
+            run_names_taken=self._run_names_taken(entry, mine),
             templates=self._templates(entry),
             pods=pods,
             verb_owners=entry.verb_owners,
@@ -106,6 +108,19 @@ class Snapshots:
             return Unreadable(why=why)
         runs = [entry.parsed("run", _run)[0] for entry in self._cache.owned(ANALYSIS_RUNS, owner.uid)]
         return tuple(sorted(runs, key=lambda run: (run.meta.creation_timestamp or BEGINNING, run.meta.name)))
+
+    def _run_names_taken(self, owner: Entry, versions: Iterable[ReplicaSet]) -> frozenset[str]:
+        """Runs named as the runs of our versions would be, that somebody else controls."""
+        mine = {entry.key for entry in self._cache.owned(ANALYSIS_RUNS, owner.uid)}
+        stems: set[str] = set()
+        for version in versions:
+            stems |= {version.name, f"{version.name}-{version.annotations.get(REVISION, '')}"}
+        alike = [
+            entry.key
+            for stem in stems
+            for entry in self._cache.named_after(ANALYSIS_RUNS, Key(owner.key.namespace, stem))
+        ]
+        return frozenset(key.name for key in alike if key not in mine)
 
     def _templates(self, owner: Entry) -> Mapping[TemplateRef, AnalysisTemplate | Unreadable]:
         found: dict[TemplateRef, AnalysisTemplate | Unreadable] = {}

@@ -183,5 +183,10 @@ def _waive(play: Play, keyword: str) -> None:
 
 
 def _delete(play: Play, draw: Draw) -> None:
-    if play.world.runs:
-        play.world.runs.pop(draw(st.sampled_from(sorted(play.world.runs))))
+    if not play.world.runs:
+        return
+    name = draw(st.sampled_from(sorted(play.world.runs)))
+    if draw(st.booleans()):
+        play.world.terminate(name)
+    else:
+        play.world.runs.pop(name)

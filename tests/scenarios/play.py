@@ -141,6 +141,7 @@ EVENTS: Mapping[str, Callable[[World, Any], object]] = {
     "status": World.patch_status,
     "annotate": _annotate,
     "apply": _apply,
+    "terminate-run": lambda world, name: world.terminate(name),
     "delete-run": lambda world, name: world.runs.pop(name),
     "delete-replica-set": _delete_replica_set,
     "new-template": _new_template,

@@ -122,7 +122,7 @@ async def test_secrets_are_read_when_the_query_is_sent() -> None:
     ("secrets", "words"),
     [
         ({}, "not found"),
-        ({"token": {"data": {}}}, "has no key key"),
+        ({"token": {"data": {}}}, "key 'key' does not exist in secret 'token'"),
         ({"token": {"data": {"key": "%%%"}}}, "is not text"),
     ],
 )
