@@ -10,7 +10,6 @@ SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 _SERVICE_LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = rf"({_QUALIFIED})?"
-_ENV_NAME = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 LABEL_LENGTH_MAX = 63
 SUBDOMAIN_LENGTH_MAX = 253

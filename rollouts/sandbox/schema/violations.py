@@ -7,7 +7,7 @@ worded and how the bad value is shown. They do not decide what is a mistake.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,14 +89,3 @@ def too_many(field: str, actual: int, limit: int) -> Violation:
     return Violation(
         field, "FieldValueTooMany", f"Too many: {actual}: must have at most {limit} {'item' if limit == 1 else 'items'}"
     )
-
-
-def join(path: str, name: str) -> str:
-    """The path of a field below `path`; the root's path is empty."""
-    return f"{path}.{name}" if path else name
-
-
-def summary(violations: Sequence[Violation]) -> str:
-    """All violations in one line, each once: the single one as it is, several in brackets."""
-    texts = list(dict.fromkeys(str(violation) for violation in violations))
-    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
