@@ -52,7 +52,9 @@ def mapping(description: str = "", values: Schema | None = None) -> Schema:
 
 def obj(description: str, properties: Mapping[str, Schema], *, required: Sequence[str] = ()) -> Schema:
     """An object with these members only."""
-    schema = _described({"type": "object", "properties": dict(properties)}, description)
+    # A server drops an empty `properties`, and kubectl would apply it again for ever.
+    members = {"properties": dict(properties)} if properties else {}
+    schema = _described({"type": "object", **members}, description)
     return {**schema, "required": list(required)} if required else schema
 
 
