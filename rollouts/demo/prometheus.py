@@ -38,13 +38,20 @@ def find() -> Path | None:
     return Path(found) if found else None
 
 
+def find_or_hope() -> Path | None:
+    """The program, or None when apt may be able to fetch it. Raises PrometheusMissing when there is no way to it."""
+    found = find()
+    is_own_place = sys.prefix != sys.base_prefix  # only a virtual environment is ours to put programs into
+    if found is None and not (is_own_place and shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise PrometheusMissing(HOW_TO_INSTALL)
+    return found
+
+
 async def find_or_fetch() -> Path:
     """The program; fetched with apt when it is missing. Raises PrometheusMissing."""
-    found = find()
+    found = find_or_hope()
     if found is not None:
         return found
-    if sys.prefix == sys.base_prefix or not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise PrometheusMissing(HOW_TO_INSTALL)
     with tempfile.TemporaryDirectory() as folder:
         return await _fetch(Path(folder))
 

@@ -55,6 +55,8 @@ async def stage(
     processes: Processes, folder: Path, environment: Mapping[str, str], *, say: Callable[[str], None]
 ) -> AsyncIterator[Stage]:
     """Set up everything but the Rollout, saying so. Raises what the parts raise; see there."""
+    if prometheus.find_or_hope() is None:
+        say("apt fetches Prometheus, since there is none on the PATH")
     files = folder / "prometheus"
     files.mkdir()
     fetching = asyncio.create_task(prometheus.find_or_fetch())
