@@ -15,6 +15,7 @@ from rollouts.sandbox.balancer import Balancer
 from rollouts.sandbox.client import ApiClient, Connection
 from rollouts.sandbox.clock import Clock, wall_clock
 from rollouts.sandbox.controllers.deployment import Deployments
+from rollouts.sandbox.controllers.disruption import DisruptionBudgets
 from rollouts.sandbox.controllers.endpoints import ServiceEndpoints
 from rollouts.sandbox.controllers.garbage import GarbageCollector
 from rollouts.sandbox.controllers.job import Jobs
@@ -85,6 +86,7 @@ class Workloads:
             ReplicaSets(api, informers, clock=clock).controller,
             Deployments(api, informers, clock=clock).controller,
             Jobs(api, informers, clock=clock).controller,
+            DisruptionBudgets(api, informers, clock=clock).controller,
             ServiceEndpoints(api, informers).controller,
             Namespaces(api, informers).controller,
             Scheduler(api, informers, settings.name, clock=clock).controller,
