@@ -12,6 +12,7 @@ counts as the password of `http://anyone:TOKEN@127.0.0.1:PORT`.
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from rollouts.sandbox import errors, rbac
 from rollouts.sandbox.rbac import AUTHENTICATED, MASTERS, UNAUTHENTICATED, Attributes, Decision, Identity
 from rollouts.sandbox.resources import Json
+from rollouts.sandbox.routing import Target
 from rollouts.sandbox.store import Store
 
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
@@ -30,6 +32,8 @@ ANONYMOUS = Identity(name="system:anonymous", groups=(UNAUTHENTICATED,))
 ADMIN = Identity(name="kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 AUDIENCE = "https://kubernetes.default.svc"
 TOKEN_SECONDS_DEFAULT = 3600
+TOKEN_SECONDS_MIN = 600
+_NAME_SELECTOR = re.compile(r"^metadata\.name==?([^,!=]+)$")
 _EXTRA_PREFIX = "Impersonate-Extra-"
 
 
@@ -37,6 +41,27 @@ _EXTRA_PREFIX = "Impersonate-Extra-"
 class _Token:
     identity: Identity
     expires_at: datetime | None = None
+
+
+def asked_of(target: Target, query: Mapping[str, str]) -> Attributes:
+    """What a request asks for.
+
+    A namespace is in itself, so a Role there can allow reading it; a list of the one object that a field selector
+    names is a request for that object.
+    """
+    name, namespace = target.name, target.namespace or ""
+    if not name and (match := _NAME_SELECTOR.match(query.get("fieldSelector", ""))):
+        name = match[1]
+    if (target.resource.group, target.resource.plural) == ("", "namespaces"):
+        namespace = target.name
+    return Attributes(
+        verb=target.verb,
+        group=target.resource.group,
+        resource=target.resource.plural,
+        subresource=target.subresource,
+        namespace=namespace,
+        name=name,
+    )
 
 
 def service_account(namespace: str, name: str, *, uid: str = "") -> Identity:
@@ -98,9 +123,11 @@ class Access:
             raise _forbidden(identity, asked)
 
     def token_request(self, account: Json, body: Json) -> Json:
-        """The answer to a create of `serviceaccounts/token`: a new token in its status."""
+        """The answer to a create of `serviceaccounts/token`: a new token in its status. Raises Invalid."""
         spec = dict(body.get("spec") or {})
         spec["expirationSeconds"] = spec.get("expirationSeconds") or TOKEN_SECONDS_DEFAULT
+        if spec["expirationSeconds"] < TOKEN_SECONDS_MIN:
+            raise _too_short(spec["expirationSeconds"])
         spec["audiences"] = spec.get("audiences") or [AUDIENCE]
         meta = account["metadata"]
         expires_at = self.now() + timedelta(seconds=spec["expirationSeconds"])
@@ -120,6 +147,21 @@ class Access:
         if identity is None:
             raise errors.unauthorized()
         return identity
+
+
+def _too_short(seconds: int) -> errors.ApiError:
+    why = f"Invalid value: {seconds}: may not specify a duration less than 10 minutes"
+    field = "spec.expirationSeconds"
+    return errors.ApiError(
+        422,
+        "Invalid",
+        f'TokenRequest.authentication.k8s.io "" is invalid: {field}: {why}',
+        details={
+            "group": "authentication.k8s.io",
+            "kind": "TokenRequest",
+            "causes": [errors.cause(field, "FieldValueInvalid", why)],
+        },
+    )
 
 
 def _token_in(header: str) -> str:

@@ -5,6 +5,7 @@ TokenReview and SelfSubjectReview ask who someone is; the access reviews ask wha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from rollouts.sandbox import errors, rbac
@@ -37,9 +38,11 @@ class _Question:
         self.asking = asking
         self.namespace = namespace
 
-    def refuse(self, field: str, reason: str, message: str) -> errors.ApiError:
-        """The error for a question that makes no sense."""
-        return errors.invalid(self.resource, "", [errors.cause(field, reason, message)])
+    def refuse(self, field: str, value: str, why: str) -> errors.ApiError:
+        """The error for a question that makes no sense; a real server leaves the kind out of it."""
+        group, text = self.resource.group, f"Invalid value: {value}: {why}"
+        details = {"group": group, "causes": [errors.cause(field, "FieldValueInvalid", text)]}
+        return errors.ApiError(422, "Invalid", f'.{group} "" is invalid: {field}: {text}', details=details)
 
 
 def _who_am_i(question: _Question) -> Json:
@@ -52,13 +55,13 @@ def _token_review(question: _Question) -> Json:
         raise errors.bad_request("token is required for TokenReview in authentication")
     identity = question.access.identity_of(token)
     if identity is None:
-        return {"user": {}, "error": "[invalid bearer token]"}
-    audiences = question.spec.get("audiences")
-    matching = [each for each in audiences or [AUDIENCE] if each == AUDIENCE]
-    if audiences and not matching:
-        return {"user": {}, "error": "[invalid bearer token, token audiences do not match]"}
-    status: Json = {"authenticated": True, "user": _user_info(identity)}
-    return {**status, "audiences": matching} if audiences else status
+        return {"user": {}, "error": "invalid bearer token"}
+    wanted = question.spec.get("audiences") or [AUDIENCE]
+    if AUDIENCE not in wanted:
+        known, targets = json.dumps([AUDIENCE]), json.dumps(wanted)
+        why = f"token audiences {known} is invalid for the target audiences {targets}"
+        return {"user": {}, "error": f"[invalid bearer token, {why}]"}
+    return {"authenticated": True, "user": _user_info(identity), "audiences": [AUDIENCE]}
 
 
 def _self_access(question: _Question) -> Json:
@@ -68,13 +71,11 @@ def _self_access(question: _Question) -> Json:
 def _access(question: _Question) -> Json:
     spec = question.spec
     if not spec.get("user") and not spec.get("groups"):
-        raise question.refuse(
-            "spec.user", "FieldValueRequired", "Required value: at least one of user or group must be specified"
-        )
+        raise question.refuse("spec.user", '""', "at least one of user or group must be specified")
     asked = _attributes(question)
     if question.namespace is not None and asked.namespace != question.namespace:
-        why = f'Invalid value: "{asked.namespace}": must match metadata.namespace'
-        raise question.refuse("spec.resourceAttributes.namespace", "FieldValueInvalid", why)
+        field = "spec.resourceAttributes.namespace"
+        raise question.refuse(field, f'"{asked.namespace}"', "must match metadata.namespace")
     extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
     identity = Identity(
         name=spec.get("user", ""), groups=tuple(spec.get("groups") or ()), uid=spec.get("uid", ""), extra=extra
@@ -98,9 +99,13 @@ def _rules(question: _Question) -> Json:
 
 def _attributes(question: _Question) -> Attributes:
     resource, path = question.spec.get("resourceAttributes"), question.spec.get("nonResourceAttributes")
-    if (resource is None) == (path is None):
-        why = "Required value: exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise question.refuse("spec.resourceAttributes", "FieldValueRequired", why)
+    if resource is None and path is None:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise question.refuse("spec.resourceAttributes", "null", why)
+    if resource is not None and path is not None:
+        shown = json.dumps({"Path": path.get("path", ""), "Verb": path.get("verb", "")}, separators=(",", ":"))
+        why = "cannot be specified in combination with resourceAttributes"
+        raise question.refuse("spec.nonResourceAttributes", shown, why)
     if path is not None:
         return Attributes(verb=path.get("verb", ""), path=path.get("path", ""))
     known = {

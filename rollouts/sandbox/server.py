@@ -16,7 +16,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from rollouts.sandbox import errors, negotiation, reviews
-from rollouts.sandbox.access import Access
+from rollouts.sandbox.access import Access, asked_of
 from rollouts.sandbox.backend import Backend
 from rollouts.sandbox.calls import Call
 from rollouts.sandbox.deletion import Deleter
@@ -96,7 +96,7 @@ class Server:
         if target is None:
             self._access.permit(identity, Attributes(verb=request.method.lower(), path=request.path))
             return self._document(request)
-        self._permit(identity, target)
+        self._access.permit(identity, asked_of(target, request.query))
         code = 0
         try:
             lost = await self._meet_faults(target, request.headers.get("User-Agent", ""))
@@ -146,17 +146,6 @@ class Server:
             labels = f'verb="{verb.upper()}",group="{group}",resource="{resource}",code="{code}"'
             lines.append(f"apiserver_request_total{{{labels}}} {count}")
         return "\n".join(lines) + "\n"
-
-    def _permit(self, identity: Identity, target: Target) -> None:
-        asked = Attributes(
-            verb=target.verb,
-            group=target.resource.group,
-            resource=target.resource.plural,
-            subresource=target.subresource,
-            namespace=target.namespace or "",
-            name=target.name,
-        )
-        self._access.permit(identity, asked)
 
     async def _meet_faults(self, target: Target, agent: str) -> bool:
         """Let happen what is to happen before the request; whether its answer is to be lost."""

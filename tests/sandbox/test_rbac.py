@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from multidict import CIMultiDict
 
-from rollouts.sandbox import rbac
-from rollouts.sandbox.access import ADMIN, ANONYMOUS, Access
+from rollouts.sandbox import rbac, reviews
+from rollouts.sandbox.access import ADMIN, ANONYMOUS, Access, asked_of
 from rollouts.sandbox.errors import ApiError
 from rollouts.sandbox.rbac import Attributes, Identity
-from rollouts.sandbox.resources import Json
+from rollouts.sandbox.resources import BUILTIN, Json, Registry
+from rollouts.sandbox.routing import route
 from rollouts.sandbox.store import Store
 
 NINA = Identity(name="nina", groups=("dev", "system:authenticated"))
@@ -124,11 +126,106 @@ def test_a_service_account_is_known_by_its_token_until_it_expires() -> None:
         door.authenticate(headers)
 
 
+def test_a_token_lives_ten_minutes_at_least() -> None:
+    """A shorter one is refused by the name of the field."""
+    account = {"metadata": {"name": "bot", "namespace": "shop"}}
+    with pytest.raises(ApiError, match=r"spec.expirationSeconds: Invalid value: 5: may not specify a duration less"):
+        access().token_request(account, {"spec": {"expirationSeconds": 5}})
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "asked"),
+    [
+        ("/api/v1/namespaces/shop", {}, Attributes(verb="get", resource="namespaces", namespace="shop", name="shop")),
+        ("/api/v1/namespaces", {}, Attributes(verb="list", resource="namespaces")),
+        (
+            "/apis/apps/v1/namespaces/shop/deployments/web/scale",
+            {},
+            Attributes(
+                verb="get", group="apps", resource="deployments", subresource="scale", namespace="shop", name="web"
+            ),
+        ),
+        (
+            "/api/v1/namespaces/shop/pods",
+            {"watch": "true", "fieldSelector": "metadata.name=p"},
+            Attributes(verb="watch", resource="pods", namespace="shop", name="p"),
+        ),
+        (
+            "/api/v1/pods",
+            {"fieldSelector": "metadata.name!=p"},
+            Attributes(verb="list", resource="pods"),
+        ),
+    ],
+)
+def test_a_path_says_what_is_asked_for(path: str, query: dict[str, str], asked: Attributes) -> None:
+    """A namespace is in itself, and a list of one named object asks for that object."""
+    target = route(Registry(), "GET", path, query)
+    assert target is not None
+    assert asked_of(target, query) == asked
+
+
+REVIEWS = {each.kind: each for each in BUILTIN if each.is_review}
+
+
+def review(kind: str, spec: Json, *, door: Access, namespace: str | None = None) -> Json:
+    answered = reviews.answer(door, REVIEWS[kind], {"spec": spec}, asking=NINA, namespace=namespace)
+    status: Json = answered["status"]
+    return status
+
+
+ASKED = {"verb": "list", "resource": "pods", "namespace": "shop"}
+
+
+def test_reviews_answer_who_and_what() -> None:
+    """For oneself, for others, for a token, and for all rules at once."""
+    door = access(
+        role("Role", "reader", PODS, namespace="shop"),
+        binding("RoleBinding", ("Role", "reader"), USER_NINA, namespace="shop"),
+    )
+    assert review("SelfSubjectAccessReview", {"resourceAttributes": ASKED}, door=door)["allowed"]
+    other = {"user": "otto", "resourceAttributes": ASKED}
+    assert review("SubjectAccessReview", other, door=door) == {"allowed": False}
+    assert review("LocalSubjectAccessReview", other, door=door, namespace="shop") == {"allowed": False}
+    assert review("SelfSubjectRulesReview", {"namespace": "shop"}, door=door)["resourceRules"] == [PODS]
+    assert review("SelfSubjectReview", {}, door=door)["userInfo"]["username"] == "nina"
+    assert review("TokenReview", {"token": "nina"}, door=door)["user"]["username"] == "nina"
+    assert review("TokenReview", {"token": "guess"}, door=door) == {"user": {}, "error": "invalid bearer token"}
+    assert "authenticated" not in review("TokenReview", {"token": "nina", "audiences": ["x"]}, door=door)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "why"),
+    [
+        ("SelfSubjectAccessReview", {}, "exactly one of nonResourceAttributes or resourceAttributes"),
+        (
+            "SelfSubjectAccessReview",
+            {"resourceAttributes": ASKED, "nonResourceAttributes": {"path": "/", "verb": "get"}},
+            "cannot be specified in combination",
+        ),
+        ("SubjectAccessReview", {"resourceAttributes": ASKED}, "at least one of user or group"),
+        ("LocalSubjectAccessReview", {"user": "u", "resourceAttributes": ASKED}, "must match metadata.namespace"),
+        ("SelfSubjectRulesReview", {}, "no namespace on request"),
+        ("TokenReview", {}, "token is required"),
+    ],
+)
+def test_a_review_that_asks_nothing_is_refused(kind: str, spec: Json, why: str) -> None:
+    """The error says what the question lacks."""
+    with pytest.raises(ApiError, match=why):
+        review(kind, spec, door=access(), namespace="bank")
+
+
 def test_no_token_is_anonymous_and_a_wrong_one_is_refused() -> None:
     """A token that nobody gave out is not the same as none."""
     assert access().authenticate(CIMultiDict()) == ANONYMOUS
-    with pytest.raises(ApiError, match="Unauthorized"):
-        access().authenticate(CIMultiDict({"Authorization": "Bearer guess"}))
+    for wrong in ("Bearer guess", "Basic Z3Vlc3M=", "Basic !", "Digest x"):
+        with pytest.raises(ApiError, match="Unauthorized"):
+            access().authenticate(CIMultiDict({"Authorization": wrong}))
+
+
+def test_a_token_may_be_the_password_of_a_url() -> None:
+    """That is the only way in which kubectl sends one without TLS."""
+    encoded = base64.b64encode(b"anyone:nina").decode()
+    assert access().authenticate(CIMultiDict({"Authorization": f"Basic {encoded}"})) == NINA
 
 
 def test_who_may_impersonate_acts_with_the_rights_of_another() -> None:

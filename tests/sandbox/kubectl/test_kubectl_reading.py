@@ -240,4 +240,4 @@ def test_a_new_definition_is_served_at_once(kubectl: Kubectl) -> None:
     """Established is waited for as on any cluster, and the kind is there."""
     assert TOYS["metadata"]["name"] in kubectl("get", "crd", "-o", "name")
     assert "met" in kubectl("wait", "crd", TOYS["metadata"]["name"], "--for=condition=Established", "--timeout=20s")
-    assert kubectl("get", "crd", "--no-headers").split()[0] == TOYS["metadata"]["name"]
+    assert kubectl("get", "crd", TOYS["metadata"]["name"], "--no-headers").split()[0] == TOYS["metadata"]["name"]
