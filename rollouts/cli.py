@@ -45,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((command for command in COMMANDS if words[:1] == [command.name]), None)
     if command is None:
         return _overview(words)
-    parser = argparse.ArgumentParser(prog=f"rollouts {command.name}", description=f"{command.text.capitalize()}.")
+    parser = argparse.ArgumentParser(
+        prog=f"rollouts {command.name}", description=f"{command.text[0].upper()}{command.text[1:]}."
+    )
     if command.name == "version":
         return _print_version()
     if command.name == "controller":

@@ -26,6 +26,7 @@ PAGE = "500"
 PERIOD_SECONDS = 600.0
 ABSENT_KIND_PERIOD_SECONDS = 2.0
 RETRY_SECONDS = 1.0
+RETRY_MAX_SECONDS = 8.0
 RELIST_PAUSE_SECONDS = 2.0  # a relist comes as many events: one count answers them all
 DELIVERY_PATIENCE_SECONDS = 5.0  # then what is still missing may have been deleted meanwhile: count again
 
@@ -101,14 +102,17 @@ class Census:
                 group.create_task(self._keep_counting(kind))
 
     async def _keep_counting(self, kind: Kind) -> None:
+        retry = RETRY_SECONDS
         while True:
             self._recount[kind].clear()
             try:
                 await self._count(kind)
                 pause = ABSENT_KIND_PERIOD_SECONDS if kind in self._reasons else PERIOD_SECONDS
+                retry = RETRY_SECONDS
             except ApiError as error:
                 log.warning("census_failed", kind=kind.name, reason=error.reason, error=error.message)
-                pause = max(RETRY_SECONDS, error.retry_after_seconds or 0.0)
+                pause = max(retry, error.retry_after_seconds or 0.0)
+                retry = min(2 * retry, RETRY_MAX_SECONDS)
             try:
                 async with asyncio.timeout(pause):
                     await self._recount[kind].wait()
