@@ -63,9 +63,9 @@ class Backend:
             self.addresses.release(held(before.object) - held(record.object))
         return record
 
-    def remove(self, resource: Resource, key: Key, last: Json | None = None) -> Record:
-        """Remove an object that is there; its `last` state (else the stored one), at the revision of its removal."""
-        record = self.store.delete(resource.store_key, key, last)
+    def remove(self, resource: Resource, key: Key) -> Record:
+        """Remove an object that is there; its last state, at the revision of its removal."""
+        record = self.store.delete(resource.store_key, key)
         if resource.store_key == CRDS:
             self.registry.remove(record.object)
         elif resource.store_key == SERVICES:

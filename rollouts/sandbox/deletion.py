@@ -1,9 +1,9 @@
 """Deleting: at once, gracefully, or only marked until the last finalizer is gone.
 
 A Pod on a node is marked with the time by which it is to be gone, and removed when the node deletes it with a grace
-period of 0. Foreground and orphan propagation are finalizers that the garbage collector takes away again; dependents
-are never looked at here. A Namespace waits for its `spec.finalizers`. A CustomResourceDefinition takes its objects with
-it.
+period of 0; whoever watches sees it marked before it goes. Foreground and orphan propagation are finalizers that the
+garbage collector takes away again; dependents are never looked at here. A Namespace waits for its `spec.finalizers`.
+A CustomResourceDefinition takes its objects with it.
 """
 
 from __future__ import annotations
@@ -106,8 +106,9 @@ class Deleter:
         if _is_ready_to_go(resource, obj):
             if options.is_dry_run:
                 return Deleted(record, is_gone=True)
-            last = obj if strategy_of(resource).is_graceful else None
-            return Deleted(self._backend.remove(resource, key, last), is_gone=True)
+            if strategy_of(resource).is_graceful and obj != record.object:
+                self._backend.put(resource, key, obj)
+            return Deleted(self._backend.remove(resource, key), is_gone=True)
         if obj == record.object:
             return Deleted(record, is_gone=False)
         if options.is_dry_run:

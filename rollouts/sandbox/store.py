@@ -200,11 +200,11 @@ class Store:
         self.collection(store_key).record(Change(change_type, key, record, previous))
         return record
 
-    def delete(self, store_key: StoreKey, key: Key, last: Json | None = None) -> Record:
-        """Remove an object that is there; the record tells its `last` state, at the revision of the deletion."""
+    def delete(self, store_key: StoreKey, key: Key) -> Record:
+        """Remove an object that is there; the record tells its last state, at the revision of the deletion."""
         previous = self.get(store_key, key)
         assert previous is not None, f"deleting {key} from {store_key}, where it is not"
-        record = self._stamped({**(last or previous.object)})
+        record = self._stamped({**previous.object})
         self.collection(store_key).record(Change("DELETED", key, record, previous))
         return record
 

@@ -196,16 +196,22 @@ class Watcher:
 
     def _bookmark(self, watch: _Watch, annotations: Json) -> bytes:
         resource = watch.call.resource
-        meta: Json = {"resourceVersion": str(watch.revision), "creationTimestamp": None}
+        meta: Json = {"resourceVersion": str(watch.revision)}
         if annotations:
             meta["annotations"] = annotations
         obj: Json = {"kind": resource.kind, "apiVersion": resource.group_version, "metadata": meta}
-        match transform_of(watch.call):
-            case "Table":
-                obj = self._presenter.table(watch.call, [], list_meta={"resourceVersion": str(watch.revision)})
-            case "PartialObjectMetadata" | "PartialObjectMetadataList":
-                obj |= {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+        transform = transform_of(watch.call)
+        if transform is not None:
+            obj |= {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+        if transform == "Table":
+            obj = self._marked_row(watch, obj)
         return encode({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+    def _marked_row(self, watch: _Watch, mark: Json) -> Json:
+        """A bookmark in a watch of tables: a row without values that carries it."""
+        table = self._presenter.table(watch.call, [], list_meta={"resourceVersion": str(watch.revision)})
+        empty = {"cells": [""] * len(table["columnDefinitions"]), "object": mark}
+        return table | {"columnDefinitions": None, "rows": [empty]}
 
 
 def _left(change: Change) -> Record:
@@ -217,7 +223,9 @@ def _left(change: Change) -> Record:
 
 
 def _seconds(text: str) -> float:
-    return float(text) if text.isdigit() and int(text) > 0 else WATCH_SECONDS_DEFAULT
+    if text and not text.lstrip("-").isdigit():
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return float(text) if text and int(text) > 0 else WATCH_SECONDS_DEFAULT
 
 
 def _too_old(gone: Compacted) -> errors.ApiError:

@@ -98,6 +98,7 @@ def test_a_pod_without_a_node_goes_at_once(api: Api) -> None:
 def test_a_pod_on_a_node_is_given_time(api: Api) -> None:
     """It is marked until the node deletes it with no grace; the time can only get shorter."""
     api.created("v1/pods", pod(node="n1"))
+    start = api.get("v1/pods/p")["metadata"]["resourceVersion"]
     marked = api.delete("v1/pods/p")["metadata"]
     assert (marked["deletionGracePeriodSeconds"], marked["generation"]) == (30, 2)
     assert marked["deletionTimestamp"] > marked["creationTimestamp"]
@@ -105,6 +106,11 @@ def test_a_pod_on_a_node_is_given_time(api: Api) -> None:
     assert api.delete("v1/pods/p", {"gracePeriodSeconds": 5})["metadata"]["deletionGracePeriodSeconds"] == 5
     assert api.delete("v1/pods/p", {"gracePeriodSeconds": 0}).code == 200
     assert api.get("v1/pods/p").code == 404
+    with api.watch(f"v1/pods?resourceVersion={start}") as events:
+        seen = [
+            (event["type"], event["object"]["metadata"]["deletionGracePeriodSeconds"]) for event in islice(events, 4)
+        ]
+    assert seen == [("MODIFIED", 30), ("MODIFIED", 5), ("MODIFIED", 0), ("DELETED", 0)]
 
 
 def test_a_namespace_waits_for_its_finalizer(api: Api) -> None:

@@ -142,13 +142,17 @@ def test_initial_events_end_with_a_bookmark(api: Api) -> None:
     assert mark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert mark["object"]["kind"] == "ConfigMap"
     assert int(version(mark["object"])) > 0
+    with api.watch(f"v1/configmaps?{query}", Accept=TABLE) as events:
+        _, row = islice(events, 2)
+    assert row["object"]["rows"][0]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     refused = api.get("v1/configmaps?watch=true&sendInitialEvents=true")
     assert refused.code == 422
     assert "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan" in refused.message
 
 
 def test_a_watch_ends_when_its_time_is_up(api: Api) -> None:
-    """After timeoutSeconds the stream ends in good order."""
+    """After timeoutSeconds, which must be a number, the stream ends in good order."""
+    assert api.get("v1/configmaps?watch=true&timeoutSeconds=soon").code == 400
     start = version(make(api, "a"))
     with api.watch(f"v1/configmaps?resourceVersion={start}&timeoutSeconds=1&allowWatchBookmarks=true") as events:
         assert {event["type"] for event in events} <= {"BOOKMARK"}
