@@ -68,9 +68,10 @@ class Parts:
 async def live(parts: Parts, stop: asyncio.Event) -> Ending:
     """Run until `stop` is set, the lease is lost, or a part fails."""
     parts.pump.start()
+    working = asyncio.Event()
     tasks = {
         "census": _task(parts.census.run()),
-        "leading": _task(_lead(parts)),
+        "leading": _task(_lead(parts, working)),
         "stop": _task(stop.wait()),
     }
     if parts.elector is not None:
@@ -79,7 +80,7 @@ async def live(parts: Parts, stop: asyncio.Event) -> Ending:
         await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         ending = _ending(tasks)
         if ending is Ending.STOPPED:
-            await _retire(parts, tasks)
+            await _retire(parts, tasks, is_working=working.is_set())
     finally:
         for task in tasks.values():
             task.cancel()
@@ -90,8 +91,8 @@ async def live(parts: Parts, stop: asyncio.Event) -> Ending:
     return ending
 
 
-async def _lead(parts: Parts) -> None:
-    """Wait for a complete copy and for the lease, then work."""
+async def _lead(parts: Parts, working: asyncio.Event) -> None:
+    """Wait for a complete copy and for the lease, then set `working` and work."""
     await parts.census.complete(NEEDED)
     _freeze_garbage()
     log.info("caches_complete")
@@ -99,6 +100,7 @@ async def _lead(parts: Parts) -> None:
         await parts.elector.leading.wait()
     await parts.census.complete(tuple(kind for kind in parts.census.kinds if kind not in NEEDED))
     log.info("work_started")
+    working.set()
     events = _task(parts.events.run())
     try:
         async with asyncio.TaskGroup() as group:
@@ -111,18 +113,18 @@ async def _lead(parts: Parts) -> None:
             await events
 
 
-async def _retire(parts: Parts, tasks: dict[str, asyncio.Task[Any]]) -> None:
+async def _retire(parts: Parts, tasks: dict[str, asyncio.Task[Any]], *, is_working: bool) -> None:
     """Let the turns under way finish and hand the lease on; if they do not finish in time, it expires instead."""
-    has_worked = parts.elector is None or parts.elector.leading.is_set()
-    for crew in parts.crews:
-        crew.queue.shut_down()
-    if not has_worked:
-        return
-    done, _ = await asyncio.wait([tasks["leading"]], timeout=DRAIN_SECONDS)
-    if parts.elector is not None and done:
-        election = tasks["election"]
-        election.cancel()
-        await asyncio.gather(election, return_exceptions=True)
+    if is_working:
+        for crew in parts.crews:
+            crew.queue.shut_down()
+        await asyncio.wait([tasks["leading"]], timeout=DRAIN_SECONDS)
+    else:
+        tasks["leading"].cancel()
+        await asyncio.wait([tasks["leading"]])
+    if parts.elector is not None and tasks["leading"].done():
+        tasks["election"].cancel()
+        await asyncio.gather(tasks["election"], return_exceptions=True)
         await parts.elector.release()
 
 
