@@ -13,6 +13,8 @@ from rollouts.sandbox.resources import Json, Registry, Resource
 from rollouts.sandbox.store import Collection, Key, Record, Store
 
 CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
+CRDS_RESOURCE = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 NAMESPACES = ("", "namespaces")
 SERVICES = ("", "services")
 
@@ -70,7 +72,31 @@ class Backend:
             self.registry.remove(record.object)
         elif resource.store_key == SERVICES:
             self.addresses.release(self.addresses.claims(record.object))
+        elif resource.custom is not None and not self.collection(resource):
+            self._let_definition_go(resource)
         return record
+
+    def custom_resource(self, crd: Json) -> Resource | None:
+        """A resource that a CustomResourceDefinition defines, in any of its versions."""
+        spec = crd["spec"]
+        found = (self.registry.find(spec["group"], v["name"], spec["names"]["plural"]) for v in spec["versions"])
+        return next(filter(None, found), None)
+
+    def _let_definition_go(self, custom: Resource) -> None:
+        """The last object of a definition is gone: if the definition waited for that, it waits no more."""
+        definitions = self.registry.find(*CRDS_RESOURCE)
+        assert definitions is not None
+        key = ("", custom.qualified_name)
+        record = self.find(definitions, key)
+        finalizers = [] if record is None else record.object["metadata"].get("finalizers") or []
+        if record is None or CLEANUP_FINALIZER not in finalizers:
+            return
+        left = [name for name in finalizers if name != CLEANUP_FINALIZER]
+        if left:
+            meta = {**record.object["metadata"], "finalizers": left}
+            self.put(definitions, key, {**record.object, "metadata": meta})
+        else:
+            self.remove(definitions, key)
 
 
 def _is_established(crd: Json) -> bool:

@@ -3,7 +3,7 @@
 A Pod on a node is marked with the time by which it is to be gone, and removed when the node deletes it with a grace
 period of 0; whoever watches sees it marked before it goes. Foreground and orphan propagation are finalizers that the
 garbage collector takes away again; dependents are never looked at here. A Namespace waits for its `spec.finalizers`.
-A CustomResourceDefinition takes its objects with it.
+A CustomResourceDefinition takes its objects with it, and waits for those that have finalizers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from rollouts.sandbox import conversion, errors
-from rollouts.sandbox.backend import CRDS, NAMESPACES, Backend
+from rollouts.sandbox.backend import CLEANUP_FINALIZER, CRDS, NAMESPACES, Backend
 from rollouts.sandbox.calls import Call, decode, dry_run_of
 from rollouts.sandbox.clock import stamp
 from rollouts.sandbox.presentation import Presenter, Reply
@@ -101,8 +101,8 @@ class Deleter:
         if resource.store_key == NAMESPACES and key[1] in ("default", "kube-system", "kube-public"):
             raise errors.forbidden(resource, key[1], "this namespace may not be deleted")
         obj = self._marked(resource, record.object, options)
-        if resource.store_key == CRDS and not options.is_dry_run:
-            self._remove_custom_objects(record.object)
+        if resource.store_key == CRDS and not options.is_dry_run and self._remove_custom_objects(record.object):
+            obj["metadata"]["finalizers"] = [*_other_finalizers(obj), CLEANUP_FINALIZER]
         if _is_ready_to_go(resource, obj):
             if options.is_dry_run:
                 return Deleted(record, is_gone=True)
@@ -145,7 +145,7 @@ class Deleter:
         marked = {**obj, "metadata": meta}
         if resource.store_key == NAMESPACES:
             marked["status"] = {**obj.get("status", {}), "phase": "Terminating"}
-            del meta["deletionGracePeriodSeconds"]
+            meta.pop("deletionGracePeriodSeconds", None)
         return marked
 
     def _grace_seconds(self, resource: Resource, obj: Json, options: DeleteOptions) -> int:
@@ -159,14 +159,14 @@ class Deleter:
             asked = spec.get("terminationGracePeriodSeconds", POD_GRACE_SECONDS_DEFAULT)
         return max(int(asked), 0)
 
-    def _remove_custom_objects(self, crd: Json) -> None:
-        spec = crd["spec"]
-        for version in spec["versions"]:
-            resource = self._backend.registry.find(spec["group"], version["name"], spec["names"]["plural"])
-            if resource is not None:
-                for key, _ in self._backend.collection(resource).records():
-                    self.remove(resource, key, DeleteOptions())
-                return
+    def _remove_custom_objects(self, crd: Json) -> int:
+        """Delete what a definition defines; how many objects are still there, held by finalizers."""
+        resource = self._backend.custom_resource(crd)
+        if resource is None:
+            return 0
+        for key, _ in self._backend.collection(resource).records():
+            self.remove(resource, key, DeleteOptions())
+        return len(self._backend.collection(resource))
 
 
 def _with_propagation(resource: Resource, finalizers: list[str], options: DeleteOptions) -> list[str]:
@@ -178,6 +178,10 @@ def _with_propagation(resource: Resource, finalizers: list[str], options: Delete
     wanted = _PROPAGATION_FINALIZERS.get(propagation)
     kept = [name for name in finalizers if name not in _PROPAGATION_FINALIZERS.values()]
     return kept if wanted is None else [*kept, wanted]
+
+
+def _other_finalizers(crd: Json) -> list[str]:
+    return [name for name in crd["metadata"].get("finalizers") or () if name != CLEANUP_FINALIZER]
 
 
 def _is_ready_to_go(resource: Resource, obj: Json) -> bool:

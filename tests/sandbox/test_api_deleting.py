@@ -118,6 +118,7 @@ def test_a_namespace_waits_for_its_finalizer(api: Api) -> None:
     answer = api.delete(f"/api/v1/namespaces/{api.namespace}").body
     assert answer["status"]["phase"] == "Terminating"
     assert answer["spec"]["finalizers"] == ["kubernetes"]
+    assert api.delete(f"/api/v1/namespaces/{api.namespace}").code in (200, 409)
     refused = api.post("v1/configmaps", config_map())
     assert (refused.code, refused.reason) == (403, "Forbidden")
     assert refused.message == (
@@ -171,11 +172,9 @@ def test_an_eviction_is_a_deletion_that_asks(api: Api) -> None:
     assert (left["disruptionsAllowed"], list(left["disruptedPods"])) == (0, ["p"])
 
 
-def test_deletion_of_a_definition_takes_its_objects(api: Api) -> None:
-    """And its paths are no longer served."""
-    group = f"{api.namespace}.example.com"
+def a_definition(group: str) -> Json:
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    definition = {
+    return {
         "metadata": {"name": f"things.{group}"},
         "spec": {
             "group": group,
@@ -184,20 +183,33 @@ def test_deletion_of_a_definition_takes_its_objects(api: Api) -> None:
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
+
+
+def test_deletion_of_a_definition_takes_its_objects(api: Api) -> None:
+    """It waits for those that have finalizers, then its paths are no longer served."""
+    group = f"{api.namespace}.example.com"
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    thing = {"apiVersion": f"{group}/v1", "kind": "Thing"}
     with api.watch(f"{path}?fieldSelector=metadata.name=things.{group}") as events:
-        api.created(path, definition)
-        is_established = (
-            {"Established"}
-            <= {c["type"] for c in event["object"].get("status", {}).get("conditions") or () if c["status"] == "True"}
-            for event in events
-        )
-        assert any(is_established)
+        api.created(path, a_definition(group))
+        assert any(is_established(event["object"]) for event in events)
         api.eventually_served(f"{group}/v1/things")
-        api.created(f"{group}/v1/things", {"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": "t"}})
-        api.delete(f"{path}/things.{group}")
+        api.created(f"{group}/v1/things", thing | {"metadata": {"name": "free"}})
+        api.created(f"{group}/v1/things", thing | {"metadata": {"name": "held", "finalizers": ["example.com/hold"]}})
+        with api.watch(f"{group}/v1/things?fieldSelector=metadata.name=free") as things:
+            assert api.delete(f"{path}/things.{group}").code == 200
+            assert any(event["type"] == "DELETED" for event in things)
+        waiting = api.get(f"{path}/things.{group}")["metadata"]
+        assert waiting["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+        assert api.get(f"{group}/v1/things/held")["metadata"]["deletionTimestamp"]
+        api.patch(f"{group}/v1/things/held", {"metadata": {"finalizers": None}})
         assert any(event["type"] == "DELETED" for event in events)
-    assert api.get(path + f"/things.{group}").code == 404
+    assert api.get(f"{path}/things.{group}").code == 404
+
+
+def is_established(definition: Json) -> bool:
+    conditions = definition.get("status", {}).get("conditions") or ()
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 def test_an_eviction_names_its_pod_and_may_be_a_rehearsal(api: Api) -> None:
