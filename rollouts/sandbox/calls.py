@@ -1,4 +1,4 @@
-"""One request, understood: its target, its options, its body as an object, and who asks.
+"""One request, understood: its target, its options, and its body as an object.
 
 Options are read leniently where a real server reads them so, and refused in the same words where it does not. Bodies
 are JSON, YAML or protobuf; a key that occurs twice in one JSON object is reported, because the later one silently wins.
@@ -37,8 +37,6 @@ class Call:
     content_type: str = ""
     accept: str | None = None
     user_agent: str = ""
-    user: str = ""
-    groups: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     """What the client is warned of, in the order found; writers append to it."""
 
