@@ -1,4 +1,4 @@
-"""The trivial scheduler: there is one node, and every pod that may run runs there."""
+"""The trivial scheduler: there is one node, and every pod that may run runs there, unless the node is cordoned."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ class Scheduler:
         self._pods = informers.of(PODS)
         self.controller: Controller[Key] = Controller("scheduler", self.reconcile, workers=workers)
         self._pods.on_change(self._pod_changed)
+        self._nodes = informers.of(NODES)
+        self._nodes.on_change(self._node_changed)
 
     def _pod_changed(self, old: Json | None, new: Json | None) -> None:
         if new is not None and not new["spec"].get("nodeName"):
             self.controller.queue.add(key_of(new))
+
+    def _node_changed(self, old: Json | None, new: Json | None) -> None:
+        if _is_cordoned(old) and not _is_cordoned(new):
+            for pod in self._pods:
+                self._pod_changed(None, pod)
 
     async def reconcile(self, key: Key) -> None:
         """Bind one pod, or say why not."""
@@ -44,6 +51,8 @@ class Scheduler:
             allowed, message = is_schedulable(pod), "0/1 nodes are available: the pod's annotation asks for none."
         except ScriptProblem as problem:
             allowed, message = False, str(problem)
+        if allowed and _is_cordoned(self._nodes.get(("", self._node))):
+            allowed, message = False, "0/1 nodes are available: 1 node(s) were unschedulable."
         if allowed:
             await self._bind(pod)
         else:
@@ -71,6 +80,10 @@ class Scheduler:
         change = {**status, "phase": "Pending", "conditions": [*(status.get("conditions") or ()), condition]}
         body = {**pod, "apiVersion": PODS.api_version, "kind": PODS.kind, "status": change}
         self._pods.observe(await self._api.update(PODS, key_of(pod), body, subresource="status"))
+
+
+def _is_cordoned(node: Json | None) -> bool:
+    return bool(((node or {}).get("spec") or {}).get("unschedulable"))
 
 
 async def register_node(api: ApiClient, name: str, address: str, *, clock: Clock = wall_clock) -> None:

@@ -102,3 +102,18 @@ def test_a_node_can_be_cordoned_and_described(on_populated: Kubectl) -> None:
     assert "SchedulingDisabled" in kubectl("get", "node", name, "--no-headers")
     kubectl("uncordon", name)
     assert "Non-terminated Pods" in kubectl("describe", "node", name)
+
+
+def test_a_drain_evicts_and_an_uncordon_lets_pods_return(on_populated: Kubectl) -> None:
+    """Pods leave through the eviction subresource, and their ReplicaSet makes new ones that wait for the node."""
+    kubectl = on_populated
+    app = kubectl.namespace  # a drain looks into every namespace, so the label must be this claim's alone
+    kubectl.apply(deployment(app, replicas=2))
+    kubectl("rollout", "status", f"deploy/{app}", TIMEOUT)
+    (name,) = kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
+    try:
+        assert kubectl("drain", name, f"--pod-selector=app={app}", "--force", TIMEOUT).count(" evicted") == 2
+        kubectl("wait", f"deploy/{app}", "--for=jsonpath={.status.unavailableReplicas}=2", TIMEOUT)
+    finally:
+        kubectl("uncordon", name)
+    kubectl("rollout", "status", f"deploy/{app}", TIMEOUT)
