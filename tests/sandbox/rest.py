@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +22,6 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
-_names = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ class Api:
 
     def in_new_namespace(self) -> Api:
         """The same view, in a namespace that is made now."""
-        name = f"claim-{next(_names)}"
+        name = f"claim-{secrets.token_hex(4)}"
         self.created("/api/v1/namespaces", {"metadata": {"name": name}})
         return Api(ground=self.ground, namespace=name, session=self.session)
 
