@@ -17,7 +17,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -25,6 +25,7 @@ import yaml
 
 from rollouts.demo.processes import Child, ChildEnded, Processes, free_port, last_lines
 from rollouts.sandbox.cluster import kubeconfig as described
+from rollouts.sandbox.loopback import Block, claim
 
 ASSETS = "KUBEBUILDER_ASSETS"
 SERVICE_ACCOUNT_KEY = "service-accounts.key"
@@ -46,8 +47,8 @@ async def running(processes: Processes, folder: Path, environment: Mapping[str, 
     if not assets:
         yield await _start_sandbox(processes, folder)
         return
-    with _routed() as network:
-        yield await _start_real(processes, folder, Path(assets), network)
+    with _routed() as block:
+        yield await _start_real(processes, folder, Path(assets), block)
 
 
 async def _start_sandbox(processes: Processes, folder: Path) -> Path:
@@ -60,17 +61,16 @@ async def _start_sandbox(processes: Processes, folder: Path) -> Path:
     return path
 
 
-async def _start_real(processes: Processes, folder: Path, assets: Path, network: ipaddress.IPv4Network) -> Path:
-    pods, services = network.subnets()
+async def _start_real(processes: Processes, folder: Path, assets: Path, block: Block) -> Path:
     for name in ("etcd", "kube-apiserver"):
         if not os.access(assets / name, os.X_OK):
             raise ClusterUnusable(f"{ASSETS}={assets} has no program {name}")
     etcd, peer, secure = free_port(), free_port(), free_port()
     await processes.start("etcd", _etcd(assets, folder, etcd, peer))
     token = _credentials(folder)
-    server = await processes.start("kube-apiserver", _api_server(assets, folder, etcd, secure, services))
+    server = await processes.start("kube-apiserver", _api_server(assets, folder, etcd, secure, block.services))
     path = await _until_ready(server, f"https://127.0.0.1:{secure}", token, folder)
-    node = (sys.executable, "-m", "rollouts.demo.node", str(path), str(pods), str(folder / "logs"))
+    node = (sys.executable, "-m", "rollouts.demo.node", str(path), str(block.pods), str(folder / "logs"))
     ready = folder / "logs" / "node.log"
     child = await processes.start("node", node)
     await processes.until(child, lambda: "ready" in ready.read_text(), seconds_max=START_SECONDS_MAX)
@@ -86,14 +86,20 @@ def _credentials(folder: Path) -> str:
 
 
 @contextmanager
-def _routed() -> Iterator[ipaddress.IPv4Network]:
-    """A range that programs of this machine can listen on, taken for as long as this lasts."""
-    network = random.choice(RANGES)  # another demo may have one too; adding a route twice fails
-    route = ("local", str(network), "dev", "lo")
-    _run("ip", "route", "add", *route)
+def _routed() -> Iterator[Block]:
+    """Addresses that programs of this machine can listen on, ours for as long as this lasts."""
+    for network in random.sample(RANGES, len(RANGES)):
+        route = ("local", str(network), "dev", "lo")
+        _run("ip", "route", "replace", *route)  # one may be left from a demo that was killed
+        with suppress(OSError):  # another demo has this range
+            block = claim((network,))
+            break
+    else:
+        raise ClusterUnusable(f"all parts of {RANGES[0].supernet(new_prefix=15)} are in use")
     try:
-        yield network
+        yield block
     finally:
+        block.close()
         _run("ip", "route", "del", *route)
 
 

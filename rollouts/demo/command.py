@@ -73,10 +73,10 @@ def _console(*, is_plain: bool) -> Console:
 
 
 async def _until_told(console: Console, folder: Path, *, keep: bool) -> int:
-    """The demo, cut short by SIGINT or SIGTERM; all children are gone when it returns."""
+    """The demo, cut short by a signal to end; all children are gone when it returns."""
     demo = asyncio.create_task(_play(console, folder, keep=keep))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, demo.cancel)
     try:
         return await demo
@@ -149,17 +149,22 @@ def _conclude(screen: Screen, story: Story) -> int:
 
 
 def _things_to_try(stage: Stage, story: Story) -> str:
+    annotate = f"kubectl -n {NAMESPACE} annotate ro {NAME}"
     return f"""
-The cluster, the controller, Prometheus and the load stay up until Ctrl-C. In another terminal:
+All stays up, and under load, until Ctrl-C. Things to try in another terminal:
 
   export KUBECONFIG={stage.kubeconfig}
   kubectl -n {NAMESPACE} get ro,rs,pods,analysisruns
   kubectl -n {NAMESPACE} describe ro {NAME}
-  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/retry='retry once more'   # v3 again, with the same end
-  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/promote='full I know'     # v3 past its analysis
-  kubectl -n {NAMESPACE} annotate ro {NAME} rollouts.io/abort='abort enough'
-  curl http://{story.address[0]}:{story.address[1]}/
-  open {stage.prometheus}
+  curl http://{story.address[0]}/
+
+v3 once more, stopped by hand, or past its analysis:
+
+  {annotate} rollouts.io/retry='retry once more'
+  {annotate} rollouts.io/abort='abort enough'
+  {annotate} rollouts.io/promote='full I know'
+
+Prometheus is at {stage.prometheus}
 """
 
 
