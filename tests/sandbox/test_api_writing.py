@@ -1,34 +1,11 @@
-"""Creating, updating and patching: what every stored object went through."""
+"""Creating and updating: what every stored object went through."""
 
 from __future__ import annotations
 
-import base64
-import json
-
 import pytest
 
-from tests.sandbox.rest import APPLY, JSON_PATCH, MERGE, STRATEGIC, Api, Json
-
-
-def config_map(name: str = "a", **data: str) -> Json:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
-
-
-def deployment(name: str = "web", **spec: object) -> Json:
-    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "demo:v1"}]}}
-    selector = {"matchLabels": {"app": name}}
-    meta = {"name": name}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": meta,
-        "spec": {"replicas": 2, "selector": selector, "template": template, **spec},
-    }
-
-
-def without_managers(obj: Json) -> Json:
-    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    return {**obj, "metadata": meta}
+from tests.sandbox.bodies import config_map, deployment
+from tests.sandbox.rest import Api, Json
 
 
 def test_create_fills_in_what_the_server_owns(api: Api) -> None:
@@ -202,65 +179,6 @@ def test_scale_is_a_view_of_the_replicas(api: Api) -> None:
     assert "spec.replicas: Invalid value: -1: must be greater than or equal to 0" in negative.message
 
 
-def test_the_three_patches(api: Api) -> None:
-    """A merge patch replaces lists, a strategic one merges them by key, a JSON patch says what to do."""
-    api.created("apps/v1/deployments", deployment())
-    path, added = "apps/v1/deployments/web", {"name": "d", "image": "demo:v2"}
-    patch = {"spec": {"template": {"spec": {"containers": [added]}}}}
-    merged = api.patch(path, patch, STRATEGIC)["spec"]["template"]["spec"]["containers"]
-    assert {each["name"] for each in merged} == {"c", "d"}
-    replaced = api.patch(path, patch, MERGE)["spec"]["template"]["spec"]["containers"]
-    assert [each["name"] for each in replaced] == ["d"]
-    operations = [
-        {"op": "test", "path": "/spec/replicas", "value": 2},
-        {"op": "replace", "path": "/spec/replicas", "value": 6},
-    ]
-    assert api.patch(path, operations, JSON_PATCH)["spec"]["replicas"] == 6
-    again = api.patch(path, operations, JSON_PATCH)
-    assert (again.code, again.reason) == (422, "Invalid")
-
-
-def test_an_unknown_patch_is_an_unsupported_media_type(api: Api) -> None:
-    """JSON alone does not say how it is to be merged."""
-    api.created("v1/configmaps", config_map())
-    answer = api.patch("v1/configmaps/a", {}, "application/json")
-    assert (answer.code, answer.reason) == (415, "UnsupportedMediaType")
-
-
-def test_apply_creates_owns_and_conflicts(api: Api) -> None:
-    """An apply creates what is not there; another manager's field needs force; a field no longer stated goes."""
-    path = "v1/configmaps/a"
-    made = api.apply(path, config_map(x="1", y="1"), "one")
-    assert (made.code, made["data"]) == (201, {"x": "1", "y": "1"})
-    conflict = api.apply(path, config_map(x="2"), "two")
-    assert (conflict.code, conflict.message) == (409, 'Apply failed with 1 conflict: conflict with "one": .data.x')
-    assert api.apply(f"{path}?force=true", config_map(x="2"), "two")["data"] == {"x": "2", "y": "1"}
-    assert api.apply(path, config_map(), "one")["data"] == {"x": "2"}
-    nobody = api.patch(path, config_map(), APPLY)
-    assert nobody.code == 422
-    assert "fieldManager: Required value: is required for apply patch" in nobody.message
-
-
-def test_apply_takes_yaml_and_repeats_for_nothing(api: Api) -> None:
-    """The body may be YAML; applying the same again does not write."""
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  when: '2026-01-01'\n"
-    first = api.call("PATCH", "v1/configmaps/a?fieldManager=m", text, headers={"Content-Type": APPLY})
-    assert (first.code, first["data"]) == (201, {"when": "2026-01-01"})
-    second = api.call("PATCH", "v1/configmaps/a?fieldManager=m", text, headers={"Content-Type": APPLY})
-    assert second.body == first.body
-
-
-def test_every_write_records_its_manager(api: Api) -> None:
-    """By the user agent, or the manager named; with the subresource it went through."""
-    api.created("apps/v1/deployments?fieldManager=maker", deployment())
-    api.patch("apps/v1/deployments/web/status?fieldManager=reporter", {"status": {"observedGeneration": 1}})
-    changed = api.patch("apps/v1/deployments/web", {"spec": {"replicas": 3}})
-    owners = {(entry["manager"], entry.get("subresource", "")) for entry in changed["metadata"]["managedFields"]}
-    assert owners == {("maker", ""), ("reporter", "status"), ("claims", "")}
-    claims = next(entry for entry in changed["metadata"]["managedFields"] if entry["manager"] == "claims")
-    assert claims["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
-
-
 def test_dry_runs_go_the_whole_way_and_store_nothing(api: Api) -> None:
     """The answer is what would be stored; validation speaks as usual."""
     dry = api.post("v1/configmaps?dryRun=All", config_map(k="v"))
@@ -304,47 +222,6 @@ def test_bodies_may_be_yaml_and_must_be_readable(api: Api) -> None:
     assert (odd.code, odd.reason) == (415, "UnsupportedMediaType")
 
 
-def test_secrets_take_plain_text(api: Api) -> None:
-    """`stringData` is written into `data` and never shown."""
-    body = {"metadata": {"name": "s"}, "stringData": {"k": "v"}}
-    made = api.created("v1/secrets", body)
-    assert (made["data"], made["type"]) == ({"k": base64.b64encode(b"v").decode()}, "Opaque")
-    assert "stringData" not in made
-
-
-def test_pods_begin_pending(api: Api) -> None:
-    """The server gives a new pod its first status and tolerations."""
-    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "demo:v1"}]}}
-    made = api.created("v1/pods", pod | {"status": {"phase": "Running"}})
-    assert made["status"]["phase"] == "Pending"
-    assert made["status"]["qosClass"] == "BestEffort"
-    assert {each["key"] for each in made["spec"]["tolerations"]} == {
-        "node.kubernetes.io/not-ready",
-        "node.kubernetes.io/unreachable",
-    }
-    assert made["spec"]["schedulerName"] == "default-scheduler"
-
-
-def test_services_get_addresses(api: Api) -> None:
-    """Each its own, kept over updates; headless ones none; node ports on request."""
-    body = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
-    first = api.created("v1/services", body)["spec"]
-    second = api.created("v1/services", body | {"metadata": {"name": "t"}})["spec"]
-    assert first["clusterIP"] != second["clusterIP"]
-    assert first["clusterIPs"] == [first["clusterIP"]]
-    headless = api.created("v1/services", {"metadata": {"name": "h"}, "spec": {"clusterIP": "None"}})["spec"]
-    assert headless["clusterIP"] == "None"
-    kept = api.put("v1/services/s", {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 81}]}})["spec"]
-    assert kept["clusterIP"] == first["clusterIP"]
-    taken = api.post(
-        "v1/services", {"metadata": {"name": "u"}, "spec": {"clusterIP": first["clusterIP"], "ports": [{"port": 80}]}}
-    )
-    assert taken.code == 422
-    assert "provided IP is already allocated" in taken.message
-    exposed = api.patch("v1/services/t", {"spec": {"type": "NodePort"}})["spec"]
-    assert 30000 <= exposed["ports"][0]["nodePort"] < 32768
-
-
 def test_answers_state_their_kind(api: Api) -> None:
     """Single objects do, entries of a built-in list need not, entries of the list of a custom kind do."""
     made = api.created("v1/configmaps", config_map())
@@ -361,61 +238,3 @@ def test_unknown_paths_and_methods(api: Api) -> None:
     assert api.get("v1/bananas").message == "the server could not find the requested resource"
     assert api.call("PUT", "v1/configmaps", {}).code == 405
     assert api.get("v1/configmaps/a/b").code == 404
-
-
-def test_managers_can_be_reset(api: Api) -> None:
-    """An empty list of managedFields forgets who wrote what."""
-    api.created("v1/configmaps", config_map(k="v"))
-    reset = api.patch("v1/configmaps/a", json.loads('{"metadata":{"managedFields":[{}]}}'))
-    assert reset.code == 200
-    assert not reset["metadata"].get("managedFields")
-
-
-def test_an_update_creates_a_lease_that_is_gone(api: Api) -> None:
-    """Whatever version it knew; but not in place of the very object that a uid names."""
-    lease: Json = {"metadata": {"name": "l", "resourceVersion": "5"}, "spec": {"holderIdentity": "me"}}
-    assert api.put("coordination.k8s.io/v1/leases/l", lease).code == 201
-    lease["metadata"] = {"name": "m", "uid": "gone"}
-    refused = api.put("coordination.k8s.io/v1/leases/m", lease)
-    assert (refused.code, refused.reason) == (409, "Conflict")
-
-
-def test_what_a_service_had_by_its_type_goes_with_it(api: Api) -> None:
-    """Node ports and traffic policies leave with NodePort, the address with ClusterIP."""
-    made = api.created(
-        "v1/services", {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
-    )
-    assert made["spec"]["ports"][0]["nodePort"]
-    inner = api.patch("v1/services/s", {"spec": {"type": "ClusterIP"}})["spec"]
-    assert (inner["clusterIP"], "nodePort" in inner["ports"][0]) == (made["spec"]["clusterIP"], False)
-    outer = api.patch("v1/services/s", {"spec": {"type": "ExternalName", "externalName": "example.com"}})["spec"]
-    assert "clusterIP" not in outer
-
-
-def test_a_patch_that_makes_an_object_unreadable_is_invalid(api: Api) -> None:
-    """While the same mistake in a new object is a bad request."""
-    api.created("apps/v1/deployments", deployment())
-    patched = api.patch("apps/v1/deployments/web", {"spec": {"replicas": "many"}})
-    assert (patched.code, patched.reason) == (422, "Invalid")
-    assert patched["details"]["causes"][0]["field"] == "patch"
-    created = api.post("apps/v1/deployments", deployment("other", replicas="many"))
-    assert (created.code, created.reason) == (400, "BadRequest")
-
-
-def test_identity_cannot_be_changed(api: Api) -> None:
-    """Neither the uid nor that it is being deleted."""
-    api.created("v1/configmaps", config_map())
-    for change in ({"uid": "other"}, {"deletionTimestamp": "2001-01-01T00:00:00Z"}):
-        refused = api.patch("v1/configmaps/a", {"metadata": change})
-        assert (refused.code, refused.reason) == (422, "Invalid")
-        assert refused["details"]["causes"][0]["message"].endswith("field is immutable")
-    kept = api.patch("v1/configmaps/a", {"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "generation": 9}})
-    assert not kept["metadata"]["creationTimestamp"].startswith("2001")
-
-
-def test_a_namespace_keeps_its_finalizer(api: Api) -> None:
-    """Only its `finalize` path takes it away."""
-    path = f"/api/v1/namespaces/{api.namespace}"
-    patched = api.patch(path, {"spec": {"finalizers": []}, "metadata": {"labels": {"a": "b"}}})
-    assert patched["spec"]["finalizers"] == ["kubernetes"]
-    assert patched["metadata"]["labels"] == {"a": "b", "kubernetes.io/metadata.name": api.namespace}

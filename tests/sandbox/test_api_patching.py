@@ -1,0 +1,96 @@
+"""Patches of every type, and who is remembered to have written what."""
+
+from __future__ import annotations
+
+import json
+
+from tests.sandbox.bodies import config_map, deployment
+from tests.sandbox.rest import APPLY, JSON_PATCH, MERGE, STRATEGIC, Api
+
+
+def test_the_three_patches(api: Api) -> None:
+    """A merge patch replaces lists, a strategic one merges them by key, a JSON patch says what to do."""
+    api.created("apps/v1/deployments", deployment())
+    path, added = "apps/v1/deployments/web", {"name": "d", "image": "demo:v2"}
+    patch = {"spec": {"template": {"spec": {"containers": [added]}}}}
+    merged = api.patch(path, patch, STRATEGIC)["spec"]["template"]["spec"]["containers"]
+    assert {each["name"] for each in merged} == {"c", "d"}
+    replaced = api.patch(path, patch, MERGE)["spec"]["template"]["spec"]["containers"]
+    assert [each["name"] for each in replaced] == ["d"]
+    operations = [
+        {"op": "test", "path": "/spec/replicas", "value": 2},
+        {"op": "replace", "path": "/spec/replicas", "value": 6},
+    ]
+    assert api.patch(path, operations, JSON_PATCH)["spec"]["replicas"] == 6
+    again = api.patch(path, operations, JSON_PATCH)
+    assert (again.code, again.reason) == (422, "Invalid")
+
+
+def test_an_unknown_patch_is_an_unsupported_media_type(api: Api) -> None:
+    """JSON alone does not say how it is to be merged."""
+    api.created("v1/configmaps", config_map())
+    answer = api.patch("v1/configmaps/a", {}, "application/json")
+    assert (answer.code, answer.reason) == (415, "UnsupportedMediaType")
+
+
+def test_a_patch_that_makes_an_object_unreadable_is_invalid(api: Api) -> None:
+    """While the same mistake in a new object is a bad request."""
+    api.created("apps/v1/deployments", deployment())
+    patched = api.patch("apps/v1/deployments/web", {"spec": {"replicas": "many"}})
+    assert (patched.code, patched.reason) == (422, "Invalid")
+    assert patched["details"]["causes"][0]["field"] == "patch"
+    created = api.post("apps/v1/deployments", deployment("other", replicas="many"))
+    assert (created.code, created.reason) == (400, "BadRequest")
+
+
+def test_identity_cannot_be_changed(api: Api) -> None:
+    """Neither the uid nor that it is being deleted."""
+    api.created("v1/configmaps", config_map())
+    for change in ({"uid": "other"}, {"deletionTimestamp": "2001-01-01T00:00:00Z"}):
+        refused = api.patch("v1/configmaps/a", {"metadata": change})
+        assert (refused.code, refused.reason) == (422, "Invalid")
+        assert refused["details"]["causes"][0]["message"].endswith("field is immutable")
+    kept = api.patch("v1/configmaps/a", {"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "generation": 9}})
+    assert not kept["metadata"]["creationTimestamp"].startswith("2001")
+
+
+def test_apply_creates_owns_and_conflicts(api: Api) -> None:
+    """An apply creates what is not there; another manager's field needs force; a field no longer stated goes."""
+    path = "v1/configmaps/a"
+    made = api.apply(path, config_map(x="1", y="1"), "one")
+    assert (made.code, made["data"]) == (201, {"x": "1", "y": "1"})
+    conflict = api.apply(path, config_map(x="2"), "two")
+    assert (conflict.code, conflict.message) == (409, 'Apply failed with 1 conflict: conflict with "one": .data.x')
+    assert api.apply(f"{path}?force=true", config_map(x="2"), "two")["data"] == {"x": "2", "y": "1"}
+    assert api.apply(path, config_map(), "one")["data"] == {"x": "2"}
+    nobody = api.patch(path, config_map(), APPLY)
+    assert nobody.code == 422
+    assert "fieldManager: Required value: is required for apply patch" in nobody.message
+
+
+def test_apply_takes_yaml_and_repeats_for_nothing(api: Api) -> None:
+    """The body may be YAML; applying the same again does not write."""
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  when: '2026-01-01'\n"
+    first = api.call("PATCH", "v1/configmaps/a?fieldManager=m", text, headers={"Content-Type": APPLY})
+    assert (first.code, first["data"]) == (201, {"when": "2026-01-01"})
+    second = api.call("PATCH", "v1/configmaps/a?fieldManager=m", text, headers={"Content-Type": APPLY})
+    assert second.body == first.body
+
+
+def test_every_write_records_its_manager(api: Api) -> None:
+    """By the user agent, or the manager named; with the subresource it went through."""
+    api.created("apps/v1/deployments?fieldManager=maker", deployment())
+    api.patch("apps/v1/deployments/web/status?fieldManager=reporter", {"status": {"observedGeneration": 1}})
+    changed = api.patch("apps/v1/deployments/web", {"spec": {"replicas": 3}})
+    owners = {(entry["manager"], entry.get("subresource", "")) for entry in changed["metadata"]["managedFields"]}
+    assert owners == {("maker", ""), ("reporter", "status"), ("claims", "")}
+    claims = next(entry for entry in changed["metadata"]["managedFields"] if entry["manager"] == "claims")
+    assert claims["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+
+
+def test_managers_can_be_reset(api: Api) -> None:
+    """An empty list of managedFields forgets who wrote what."""
+    api.created("v1/configmaps", config_map(k="v"))
+    reset = api.patch("v1/configmaps/a", json.loads('{"metadata":{"managedFields":[{}]}}'))
+    assert reset.code == 200
+    assert not reset["metadata"].get("managedFields")
