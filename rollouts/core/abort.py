@@ -26,6 +26,7 @@ def aborted(turn: Turn, status: RolloutStatus, *, why: str = "") -> Change[Rollo
     given_up = dataclasses.replace(
         pause.cleared(status),
         abort=True,
+        promote_full=False,
         aborted_at=status.aborted_at or turn.now,
         current_step_index=0 if turn.steps else None,
         conditions=marked,
@@ -36,8 +37,11 @@ def aborted(turn: Turn, status: RolloutStatus, *, why: str = "") -> Change[Rollo
 def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Carry out an abort that a person asked for, and take note of a retry.
 
-    A version that is stable already cannot be aborted: promotion cleans such a wish up.
+    A version that is stable already cannot be aborted: promotion cleans such a wish up. Before the first version is
+    stable there is nothing to go back to, so the wish is void there too.
     """
+    if not status.stable_rs:
+        return Change(status=dataclasses.replace(status, abort=False))
     if status.abort:
         return aborted(turn, status)
     if conditions.has(status.conditions, c.PROGRESSING, reason=c.ROLLOUT_ABORTED):

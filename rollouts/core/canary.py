@@ -13,7 +13,7 @@ import dataclasses
 from datetime import datetime
 
 from rollouts.api.rollout import DEFAULT_REPLICAS, CanaryStrategy
-from rollouts.api.status import CanaryStatus, RolloutDuration, RolloutStatus
+from rollouts.api.status import CanaryStatus, RolloutStatus
 from rollouts.core import (
     abort,
     duration,
@@ -47,11 +47,11 @@ def plan(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Plan[RolloutSt
 def hold(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Plan[RolloutStatus]:
     """Decide one turn while something the spec refers to is missing:
 
-    Nothing new begins, but people can still go back.
+    Nothing new begins, but people can still go back, and analyses nobody waits for any more are ended.
     """
     seen_turn = turn(seen, canary=canary, now=now)
     is_same_version = seen_turn.pod_hash == seen.rollout.status.current_pod_hash and seen_turn.new is not None
-    phases = (verbs.heed, revisions.adopt, promote.settle, abort.settle, scale.scale) if is_same_version else ()
+    phases = HELD if is_same_version else ()
     return fold(seen_turn, seen.rollout.status, phases, closing=(report.count, report.verdicts))
 
 
@@ -64,11 +64,15 @@ def write_default(turn: Turn, status: RolloutStatus) -> StatusChange:
     return Change(status=status, actions=(action,), is_final=True)
 
 
+def heed(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """Verbs are about what the status shows: those that come with a new template or new steps wait for it to begin."""
+    return Change(status=status) if _is_beginning(turn, status) else verbs.heed(turn, status)
+
+
 def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
     """A new template or new steps start from the first step; what people or analyses said of the old ones is void."""
     is_new_template = status.current_pod_hash != turn.pod_hash
-    is_same = not is_new_template and status.current_step_hash == turn.step_hash
-    if is_same:
+    if not _is_beginning(turn, status):
         return Change(status=_within(turn, status))
     clean = dataclasses.replace(
         pause.cleared(status),
@@ -79,7 +83,7 @@ def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
         aborted_at=None,
         promote_full=False,
         canary=CanaryStatus(stable_ping_pong=status.canary.stable_ping_pong),
-        duration=_clock(turn, status) if is_new_template else status.duration,
+        duration=duration.started(turn, status) if is_new_template else status.duration,
     )
     skipping = _skips(turn, status)
     if skipping is None:
@@ -88,8 +92,8 @@ def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
     return Change(status=dataclasses.replace(clean, current_step_index=len(turn.steps)), notes=(note,), is_final=True)
 
 
-def _clock(turn: Turn, status: RolloutStatus) -> RolloutDuration:
-    return duration.started(status, is_rollback=rollback.is_rollback(turn, status), now=turn.now)
+def _is_beginning(turn: Turn, status: RolloutStatus) -> bool:
+    return (status.current_pod_hash, status.current_step_hash) != (turn.pod_hash, turn.step_hash)
 
 
 def _skips(turn: Turn, status: RolloutStatus) -> str | None:
@@ -114,7 +118,7 @@ def _within(turn: Turn, status: RolloutStatus) -> RolloutStatus:
 
 PHASES = (
     write_default,
-    verbs.heed,
+    heed,
     revisions.adopt,
     revisions.ensure_new,
     revisions.sync,
@@ -131,6 +135,7 @@ PHASES = (
     revisions.forget,
     gates.forget,
 )
+HELD = (verbs.heed, revisions.adopt, promote.settle, abort.settle, gates.end, scale.scale)
 CLOSING = (
     report.count,
     report.paused,

@@ -11,23 +11,31 @@ from datetime import datetime
 
 from rollouts.api.rollout import Pause
 from rollouts.api.status import PauseReason, RolloutDuration, RolloutStatus
-from rollouts.core import pause
+from rollouts.core import pause, rollback
 from rollouts.core.plan import Change
 from rollouts.core.steps import current
 from rollouts.core.turn import Turn
 
 ABORTED = "Aborted"
 FAST_PROMOTED = "FastPromoted"
+FAST_ROLLED_BACK = "FastRolledBack"
 PROMOTED = "Promoted"
 ROLLED_BACK = "RolledBack"
 
 
-def started(status: RolloutStatus, *, is_rollback: bool, now: datetime) -> RolloutDuration:
-    """The clock of a version that begins now. A rollback ends the update it undoes, on that update's clock."""
+def started(turn: Turn, status: RolloutStatus) -> RolloutDuration | None:
+    """The clock of a version that begins now.
+
+    A rollback ends the update it undoes, on that update's clock. A return to a stable version that serves everything
+    anyway needs none: what was last done stays on record.
+    """
     running = status.duration
-    if running is not None and running.finished_at is None and is_rollback:
-        return dataclasses.replace(running, completion_status=ROLLED_BACK)
-    return RolloutDuration(rollout_started_at=now)
+    if running is not None and running.finished_at is None and rollback.is_rollback(turn, status):
+        outcome = FAST_ROLLED_BACK if rollback.is_fast(turn, status) else ROLLED_BACK
+        return dataclasses.replace(running, completion_status=outcome)
+    if running is not None and _is_carrying_all(turn, status):
+        return running
+    return RolloutDuration(rollout_started_at=turn.now)
 
 
 def promoted(status: RolloutStatus, *, is_fast: bool) -> RolloutDuration | None:
@@ -50,9 +58,13 @@ def measure(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     running = _manual(turn, status, running)
     if status.abort:
         running = _finished(running, turn.now, outcome=running.completion_status or ABORTED)
-    elif status.stable_rs == turn.pod_hash and turn.new is not None and turn.new.available >= turn.desired:
+    elif _is_carrying_all(turn, status):
         running = _finished(running, turn.now, outcome=running.completion_status or PROMOTED)
     return Change(status=dataclasses.replace(status, duration=running))
+
+
+def _is_carrying_all(turn: Turn, status: RolloutStatus) -> bool:
+    return status.stable_rs == turn.pod_hash and turn.new is not None and turn.new.available >= turn.desired
 
 
 def _waits_for_person(turn: Turn, status: RolloutStatus) -> bool:

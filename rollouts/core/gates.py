@@ -42,14 +42,18 @@ def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
         note = Note(reason="AnalysisRunsUnreadable", message=seen.why, type=WARNING, is_event=False)
         return Change(status=status, notes=(note,))
     if is_void(turn, status):
-        canary = dataclasses.replace(
-            status.canary, current_step_analysis_run_status=None, current_background_analysis_run_status=None
-        )
-        return _ended_others(turn, Change(status=dataclasses.replace(status, canary=canary)))
+        return end(turn, status)
     change = _answered(turn, Change(status=status), _background(turn, status), BACKGROUND)
     if not change.status.abort:
         change = _answered(turn, change, _step(turn, change.status), STEP)
     return _ended_others(turn, change)
+
+
+def end(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """End all runs where no analysis has a say any more."""
+    if not is_void(turn, status):
+        return Change(status=status)
+    return _ended_others(turn, Change(status=_put_background(_put_step(status, None), None)))
 
 
 def is_void(turn: Turn, status: RolloutStatus) -> bool:
@@ -70,7 +74,8 @@ def unproven(turn: Turn, status: RolloutStatus) -> str | None:
     ref = status.canary.current_background_analysis_run_status
     run = _named(turn, ref.name) if ref else None
     if run is None:
-        return "the background analysis to start"
+        is_on_record = ref is not None and ref.status == Phase.SUCCESSFUL
+        return None if is_on_record else "the background analysis to start"
     lacking = measured.unmeasured(run)
     if run.status.phase in (Phase.RUNNING, Phase.SUCCESSFUL) and not lacking:
         return None

@@ -40,11 +40,13 @@ def is_resumed(status: RolloutStatus) -> bool:
 def paused(status: RolloutStatus, reason: PauseReason, *, now: datetime) -> RolloutStatus:
     """The status with this pause in force; one that is in force already keeps its start.
 
-    Stored times are whole seconds; the start is rounded up, so that no pause is shorter than it says.
+    Stored times are whole seconds; the start is rounded up, so that no pause is shorter than it says. A pause whose
+    start cannot be read starts now.
     """
-    if is_paused_for(status, reason):
+    if since(status, reason) is not None:
         return status
-    pauses = (*status.pause_conditions, PauseCondition(reason=reason, start_time=timestamps.next_second(now)))
+    others = tuple(pause for pause in status.pause_conditions if pause.reason != reason)
+    pauses = (*others, PauseCondition(reason=reason, start_time=timestamps.next_second(now)))
     return dataclasses.replace(status, pause_conditions=pauses, controller_pause=True)
 
 

@@ -7,7 +7,7 @@ version, and it does not run while the rollout waits for something other than po
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rollouts.api import conditions as c
 from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, AnalysisStep, ExperimentStep, Pause
@@ -16,6 +16,10 @@ from rollouts.core import abort, conditions
 from rollouts.core.plan import Change
 from rollouts.core.steps import current
 from rollouts.core.turn import Turn
+from rollouts.lib import timestamps
+
+UNTIMED = frozenset({c.ROLLOUT_ABORTED, c.ROLLOUT_PAUSED, c.NEW_REPLICA_SET_AVAILABLE, c.PROGRESS_DEADLINE_EXCEEDED})
+"""What Progressing says while no deadline runs."""
 
 
 def settle_deadline(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
@@ -42,15 +46,13 @@ def progressing(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         )
         return Change(status=dataclasses.replace(status, conditions=said))
     if has_progressed(turn, status):
+        reason, message = c.REPLICA_SET_UPDATED, f"{_subject(turn)} is progressing."
+        if _lost_health(turn) and turn.rollout.status.stable_rs == turn.pod_hash:
+            reason, message = c.REPLICA_SET_NOT_AVAILABLE, "Rollout does not have minimum availability"
         said = conditions.with_fresh(
-            status.conditions,
-            type=c.PROGRESSING,
-            status=c.TRUE,
-            reason=c.REPLICA_SET_UPDATED,
-            message=f"{_subject(turn)} is progressing.",
-            now=turn.now,
+            status.conditions, type=c.PROGRESSING, status=c.TRUE, reason=reason, message=message, now=turn.now
         )
-        return Change(status=dataclasses.replace(status, conditions=said), requeue_at=_passes_at(turn, said))
+        return Change(status=dataclasses.replace(status, conditions=said), requeue_at=passes_at(turn, said))
     if is_timed_out(turn, status):
         said = conditions.with_condition(
             status.conditions,
@@ -61,9 +63,7 @@ def progressing(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
             now=turn.now,
         )
         return Change(status=dataclasses.replace(status, conditions=said))
-    return Change(
-        status=status, requeue_at=None if is_indefinite(turn, status) else _passes_at(turn, status.conditions)
-    )
+    return Change(status=status, requeue_at=None if is_indefinite(turn, status) else passes_at(turn, status.conditions))
 
 
 def is_healthy(turn: Turn, status: RolloutStatus) -> bool:
@@ -85,10 +85,19 @@ def has_progressed(turn: Turn, status: RolloutStatus) -> bool:
         or status.replicas - status.updated_replicas < before.replicas - before.updated_replicas
         or status.ready_replicas > before.ready_replicas
         or status.available_replicas > before.available_replicas
-        or (status.stable_rs, status.current_step_index, status.current_step_hash)
-        != (before.stable_rs, before.current_step_index, before.current_step_hash)
-        or conditions.has(before.conditions, c.PROGRESSING, reason=c.NEW_REPLICA_SET_AVAILABLE)
+        or _place(status) != _place(before)
+        or _lost_health(turn)
     )
+
+
+def _place(status: RolloutStatus) -> tuple[str, str, str, int | None]:
+    """How far the rollout is, and with which version."""
+    return status.stable_rs, status.current_pod_hash, status.current_step_hash, status.current_step_index
+
+
+def _lost_health(turn: Turn) -> bool:
+    """Whether all was well when the last status was written; asked where it is so no more."""
+    return conditions.has(turn.rollout.status.conditions, c.PROGRESSING, reason=c.NEW_REPLICA_SET_AVAILABLE)
 
 
 def is_timed_out(turn: Turn, status: RolloutStatus) -> bool:
@@ -100,8 +109,8 @@ def is_timed_out(turn: Turn, status: RolloutStatus) -> bool:
         return True
     if condition.reason in (c.ROLLOUT_ABORTED, c.ROLLOUT_PAUSED):
         return False
-    passes_at = _passes_at(turn, status.conditions)
-    return passes_at is not None and turn.now >= passes_at
+    deadline = passes_at(turn, status.conditions)
+    return deadline is not None and turn.now >= deadline
 
 
 def is_indefinite(turn: Turn, status: RolloutStatus) -> bool:
@@ -111,20 +120,18 @@ def is_indefinite(turn: Turn, status: RolloutStatus) -> bool:
     return isinstance(current(turn, status), AnalysisStep | ExperimentStep | Pause)
 
 
-def _passes_at(turn: Turn, said: conditions.Conditions) -> datetime | None:
+def passes_at(turn: Turn, said: conditions.Conditions) -> datetime | None:
+    """When the deadline passes if nothing moves until then; None while it has no say."""
     condition = conditions.get(said, c.PROGRESSING)
-    if condition is None or condition.last_update_time is None:
+    wound_at = None if condition is None else condition.last_update_time or condition.last_transition_time
+    if condition is None or wound_at is None or condition.reason in UNTIMED:
         return None
-    if condition.reason in (
-        c.ROLLOUT_ABORTED,
-        c.ROLLOUT_PAUSED,
-        c.NEW_REPLICA_SET_AVAILABLE,
-        c.PROGRESS_DEADLINE_EXCEEDED,
-    ):
-        return None
+    paused = conditions.get(said, c.PAUSED)
+    if paused is not None and paused.status == c.FALSE and paused.last_transition_time is not None:
+        wound_at = max(wound_at, paused.last_transition_time)
     seconds = turn.rollout.spec.progress_deadline_seconds
     deadline = DEFAULT_PROGRESS_DEADLINE_SECONDS if seconds is None else seconds
-    return condition.last_update_time + timedelta(seconds=deadline + 1)  # stored times are cut to whole seconds
+    return timestamps.later(wound_at, deadline + 1)  # stored times are cut to whole seconds
 
 
 def _subject(turn: Turn) -> str:

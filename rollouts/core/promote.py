@@ -17,15 +17,16 @@ from rollouts.core.turn import Turn
 def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Clean up after promotion, and let a wish to skip everything take effect.
 
-    On a Rollout whose current version is stable every pause, abort or promotion left in the status is void.
+    On a Rollout whose current version is stable every pause, abort or promotion left in the status is void. An abort
+    gives way to a promotion in full that comes with it or after it, and ends one that is under way.
     """
     if status.stable_rs == turn.pod_hash:
         voided = dataclasses.replace(pause.cleared(status), abort=False, aborted_at=None, promote_full=False)
         return Change(status=dataclasses.replace(voided, current_step_index=_last(turn)))
-    if status.promote_full or rollback.is_within_window(turn, status):
+    if _is_hurried(turn, status):
         hurried = dataclasses.replace(pause.cleared(status), abort=False, aborted_at=None)
         return Change(status=dataclasses.replace(hurried, current_step_index=_last(turn)))
-    return Change(status=status)
+    return Change(status=dataclasses.replace(status, promote_full=False))
 
 
 def promote(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
@@ -45,6 +46,14 @@ def promote(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         duration=duration.promoted(status, is_fast=status.promote_full),
     )
     return Change(status=promoted, notes=(note,))
+
+
+def _is_hurried(turn: Turn, status: RolloutStatus) -> bool:
+    if not status.promote_full:
+        return rollback.is_within_window(turn, status) and not status.abort
+    is_under_way = status.current_step_index == _last(turn)
+    is_new_abort = status.abort and status.aborted_at is None
+    return not (is_under_way and is_new_abort)
 
 
 def _reason(turn: Turn, status: RolloutStatus) -> str | None:

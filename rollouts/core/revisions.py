@@ -17,7 +17,7 @@ from rollouts.api.rollout import DEFAULT_REVISION_HISTORY_LIMIT
 from rollouts.api.status import RolloutStatus
 from rollouts.core import naming
 from rollouts.core.actions import Action, CreateReplicaSet, DeleteReplicaSet, PatchReplicaSet, PatchRollout
-from rollouts.core.conditions import with_condition
+from rollouts.core.conditions import get, has, with_condition
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.plan import WARNING, Change, Note
 from rollouts.core.turn import Turn, next_revision, pod_template, revision_of
@@ -45,10 +45,10 @@ def ensure_new(turn: Turn, status: RolloutStatus) -> StatusChange:
     if turn.new is not None:
         return Change(status=status)
     name = naming.replica_set_name(turn.rollout.meta.name, turn.pod_hash)
-    holder = turn.seen.names_taken.get(name)
-    if holder is not None:
+    is_mislabelled = any(rs.name == name and not rs.is_deleting for rs in turn.owned)
+    if name in turn.seen.names_taken or is_mislabelled:
         count = (status.collision_count or 0) + 1
-        message = f'ReplicaSet "{name}" exists and is not of this Rollout; its name is taken (collision {count})'
+        message = f'ReplicaSet "{name}" exists and is not this version of the Rollout; another name is tried ({count})'
         note = Note(reason="ReplicaSetNameTaken", message=message, is_event=False)
         return Change(status=dataclasses.replace(status, collision_count=count), notes=(note,), is_final=True)
     return _created(turn, status, name)
@@ -124,6 +124,7 @@ def _created(turn: Turn, status: RolloutStatus, name: str) -> StatusChange:
         key=turn.pod_hash,
         of=name,
     )
+    is_tried_again = has(status.conditions, c.PROGRESSING, reason=c.REPLICA_SET_CREATE_ERROR)
     progressing = with_condition(
         status.conditions,
         type=c.PROGRESSING,
@@ -133,7 +134,7 @@ def _created(turn: Turn, status: RolloutStatus, name: str) -> StatusChange:
         now=turn.now,
     )
     return Change(
-        status=dataclasses.replace(status, conditions=progressing),
+        status=status if is_tried_again else dataclasses.replace(status, conditions=progressing),
         actions=(CreateReplicaSet(name=name, manifest=_manifest(turn, name, revision)), *said.actions),
         notes=(*said.notes, created),
     )
@@ -181,8 +182,9 @@ def _announced(turn: Turn, revision: int) -> StatusChange:
 
 
 def _found(turn: Turn, status: RolloutStatus) -> RolloutStatus:
-    """A ReplicaSet that was there before this controller looked still starts the clock of progress."""
-    if turn.new is None or any(condition.type == c.PROGRESSING for condition in status.conditions):
+    """A ReplicaSet that was there before this controller looked, or that could be made at last, starts the clock."""
+    said = get(status.conditions, c.PROGRESSING)
+    if turn.new is None or (said is not None and said.reason != c.REPLICA_SET_CREATE_ERROR):
         return status
     found = with_condition(
         status.conditions,

@@ -27,3 +27,9 @@ def is_within_window(turn: Turn, status: RolloutStatus) -> bool:
         return False
     between = [rs for rs in turn.owned if new.created_at < rs.created_at < stable.created_at]
     return len(between) < window.revisions
+
+
+def is_fast(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether this is a rollback that takes no steps."""
+    is_return = is_rollback(turn, status) and turn.pod_hash == status.stable_rs
+    return is_return or is_within_window(turn, status)

@@ -22,7 +22,7 @@ from rollouts.core.turn import Turn, revision_of
 
 def scale(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Move every version one safe stretch towards its size. What grows is written after what shrinks."""
-    if is_frozen(turn, status):
+    if is_held(turn, status) and not _is_resized(turn, status):
         return Change(status=status)
     sizes = _sizes(turn, status)
     changes = sorted((rs for rs in turn.owned if rs.uid in sizes), key=lambda rs: sizes[rs.uid] - rs.wanted)
@@ -30,19 +30,18 @@ def scale(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     notes: list[Note] = []
     for rs in changes:
         size = sizes[rs.uid]
-        actions.extend(_write(turn, rs, size, is_stable=rs is turn.stable(status)))
+        actions.extend(_write(rs, size, annotations=_annotations(turn, status, rs, size)))
         if size != rs.wanted:
             notes.append(_scaled(rs, size))
     return Change(status=status, actions=tuple(actions), notes=tuple(notes), is_final=bool(actions))
 
 
-def is_frozen(turn: Turn, status: RolloutStatus) -> bool:
-    """Whether a hold keeps sizes as they are.
+def is_held(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether sizes stay as they are, but for a change of spec.replicas: that is about load, not versions.
 
-    A change of spec.replicas is still followed: it is about load, not versions.
+    An abort is never held up.
     """
-    is_held = turn.rollout.spec.paused or pause.is_inconclusive(status)
-    return is_held and not _is_resized(turn, status)
+    return (turn.rollout.spec.paused or pause.is_inconclusive(status)) and not status.abort
 
 
 def is_at_target(turn: Turn, status: RolloutStatus) -> bool:
@@ -108,16 +107,8 @@ def _size(rs: ReplicaSet | None) -> Size | None:
     return None if rs is None else Size(wanted=rs.wanted, available=rs.available)
 
 
-def _write(turn: Turn, rs: ReplicaSet, size: int, *, is_stable: bool) -> tuple[Action, ...]:
-    annotations: dict[str, str | None] = {}
-    if rs.annotations.get(naming.DESIRED_REPLICAS) != str(turn.desired) and (size > 0 or rs.wanted > 0):
-        annotations[naming.DESIRED_REPLICAS] = str(turn.desired)
-    if is_stable and naming.PROMOTED not in rs.annotations:
-        annotations[naming.PROMOTED] = "true"
-    if naming.SCALE_DOWN_DEADLINE in rs.annotations:
-        annotations[naming.SCALE_DOWN_DEADLINE] = None
+def _write(rs: ReplicaSet, size: int, *, annotations: dict[str, str | None]) -> tuple[Action, ...]:
     if size != rs.wanted:
-        annotations.setdefault(naming.DESIRED_REPLICAS, str(turn.desired))
         return (
             ScaleReplicaSet(name=rs.name, replicas=size, annotations=annotations, seen_version=rs.resource_version),
         )
@@ -125,6 +116,31 @@ def _write(turn: Turn, rs: ReplicaSet, size: int, *, is_stable: bool) -> tuple[A
         patch = {"metadata": {"annotations": annotations}}
         return (PatchReplicaSet(name=rs.name, patch=patch, seen_version=rs.resource_version),)
     return ()
+
+
+def _annotations(turn: Turn, status: RolloutStatus, rs: ReplicaSet, size: int) -> dict[str, str | None]:
+    """What has to change in them along with the size."""
+    changed: dict[str, str | None] = {}
+    stable = turn.stable(status)
+    in_service = rs is turn.new or rs is stable
+    is_sized = rs.wanted > 0 or size > 0 or in_service
+    if is_sized and rs.annotations.get(naming.DESIRED_REPLICAS) != str(turn.desired):
+        # Under a hold the mark is what lets sizes move, so it waits until they have arrived.
+        if not (in_service and is_held(turn, status)) or size == _goal(turn, status, rs):
+            changed[naming.DESIRED_REPLICAS] = str(turn.desired)
+    if rs is stable and naming.PROMOTED not in rs.annotations:
+        changed[naming.PROMOTED] = "true"
+    if naming.SCALE_DOWN_DEADLINE in rs.annotations:
+        changed[naming.SCALE_DOWN_DEADLINE] = None
+    return changed
+
+
+def _goal(turn: Turn, status: RolloutStatus, rs: ReplicaSet) -> int:
+    """The size that the new or the stable version has in the end, at the weight of this turn."""
+    if turn.new is None or turn.stable(status) is None:
+        return turn.desired
+    counts = target_counts(turn, status)
+    return counts.canary if rs is turn.new else counts.stable
 
 
 def _scaled(rs: ReplicaSet, size: int) -> Note:
@@ -139,7 +155,7 @@ def _scaled(rs: ReplicaSet, size: int) -> Note:
 
 def _is_resized(turn: Turn, status: RolloutStatus) -> bool:
     """Whether spec.replicas moved since the versions in service were last sized."""
-    in_service = (rs for rs in (turn.new, turn.stable(status)) if rs is not None and rs.wanted > 0)
+    in_service = (rs for rs in (turn.new, turn.stable(status)) if rs is not None)
     return any(rs.annotations.get(naming.DESIRED_REPLICAS, str(turn.desired)) != str(turn.desired) for rs in in_service)
 
 

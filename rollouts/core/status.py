@@ -57,7 +57,8 @@ def paused(turn: Turn, status: RolloutStatus) -> StatusChange:
 
 def verdicts(turn: Turn, status: RolloutStatus) -> StatusChange:
     """The conditions Healthy, Available, ReplicaFailure and Completed."""
-    is_healthy = not status.pause_conditions and progress.is_healthy(turn, status)
+    is_paused = bool(status.pause_conditions) or turn.rollout.spec.paused
+    is_healthy = not is_paused and progress.is_healthy(turn, status)
     if is_healthy or conditions.get(status.conditions, c.HEALTHY) is not None:
         words = "Rollout is healthy" if is_healthy else "Rollout is not healthy"
         status = _said(turn, status, c.HEALTHY, holds=is_healthy, words=words)
@@ -123,7 +124,7 @@ def _unfinished(turn: Turn, status: RolloutStatus) -> str:
             "updated replicas are still becoming available",
         ),
         (status.replicas > status.updated_replicas, "old replicas are pending termination"),
-        (status.stable_rs in ("",) or status.stable_rs != turn.pod_hash, "waiting for all steps to complete"),
+        (status.stable_rs != turn.pod_hash, "waiting for all steps to complete"),
     )
     return next((message for holds, message in reasons if holds), "")
 
@@ -167,6 +168,7 @@ def _pause_of_progress(turn: Turn, status: RolloutStatus, *, is_paused: bool) ->
 def _pause_notes(turn: Turn, status: RolloutStatus) -> tuple[Note, ...]:
     before: tuple[PauseCondition, ...] = turn.rollout.status.pause_conditions
     was_held = bool(before) or turn.rollout.status.controller_pause
+    is_held = bool(status.pause_conditions) or status.controller_pause
     at = status.current_step_index
     if status.pause_conditions and not before:
         first = status.pause_conditions[0]
@@ -177,7 +179,7 @@ def _pause_notes(turn: Turn, status: RolloutStatus) -> tuple[Note, ...]:
                 key=f"{turn.pod_hash}/{at}/{first.start_time}",
             ),
         )
-    if was_held and not status.pause_conditions and not status.abort:
+    if was_held and not is_held and not status.abort:
         return (
             Note(reason="RolloutResumed", message="Rollout is resumed", key=f"{turn.pod_hash}/{at}/{_ended(turn)}"),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from rollouts.api.analysis import Phase
@@ -27,7 +27,7 @@ from rollouts.api.status import PauseReason, RolloutStatus
 from rollouts.core import pause, scale
 from rollouts.core.plan import Change, Note
 from rollouts.core.turn import Turn
-from rollouts.lib import durations
+from rollouts.lib import durations, timestamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _pause(turn: Turn, status: RolloutStatus, step: Pause) -> Outcome:
         return Done("resumed")
     if step.duration is None:
         return Holding("a person to resume or promote")
-    ends_at = since + timedelta(seconds=step.duration)
+    ends_at = timestamps.later(since, step.duration)
     return Done("its time is over") if turn.now >= ends_at else Holding("the pause to end", until=ends_at)
 
 

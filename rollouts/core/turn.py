@@ -19,6 +19,8 @@ from rollouts.core import naming
 from rollouts.core.observed import ReplicaSet, Seen
 from rollouts.lib import hashing
 
+REVISION_DIGITS_MAX = 18  # what an int64 holds; anyone can write the annotation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
@@ -58,7 +60,9 @@ class Turn:
         return revision_of(self.new) if self.new and revision_of(self.new) else next_revision(self)
 
     def stable(self, status: RolloutStatus) -> ReplicaSet | None:
-        """The ReplicaSet of the version promoted last, if it still exists."""
+        """The ReplicaSet of the version promoted last, if there is one and it still exists."""
+        if not status.stable_rs:
+            return None
         return next((rs for rs in self.owned if pod_hash_of(rs) == status.stable_rs), None)
 
     def others(self, status: RolloutStatus) -> tuple[ReplicaSet, ...]:
@@ -101,7 +105,7 @@ def pod_hash_of(replica_set: ReplicaSet) -> str:
 def revision_of(replica_set: ReplicaSet) -> int:
     """The number a ReplicaSet carries; 0 when it carries none."""
     text = replica_set.annotations.get(naming.REVISION, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= REVISION_DIGITS_MAX else 0
 
 
 def next_revision(turn: Turn) -> int:

@@ -14,22 +14,25 @@ or repeated.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from rollouts.api.analysis import Phase
 from rollouts.api.status import RolloutStatus, VerbRecord
 from rollouts.core import naming, pause
 from rollouts.core.actions import Action, PatchRollout
 from rollouts.core.observed import VerbOwner
 from rollouts.core.plan import NORMAL, WARNING, Change, Note
 from rollouts.core.turn import Turn
-from rollouts.lib import timestamps
+from rollouts.lib import hashing, timestamps
 
 ACCEPTED = "Accepted"
 DONE = "Done"
 REFUSED = "Refused"
 RECORDS_KEPT_MAX = 10  # object size; records of annotations that are still there are kept beyond it
+TEXT_MAX = 256  # characters of what people wrote that are kept and shown; an annotation may be a thousand times longer
 
 NOBODY = VerbOwner(manager="unknown", at=None, is_applied=False)
 
@@ -68,10 +71,10 @@ class Asked:
 
 def heed(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Answer the first verb that waits for an answer, or go on with one that was accepted."""
-    for verb in EFFECTS:
-        asked = _asked(turn, verb)
-        if asked is None:
-            continue
+    verbs = [asked for asked in (_asked(turn, verb) for verb in EFFECTS) if asked is not None]
+    if verbs and not turn.seen.keeps_verbs:
+        return _not_remembered(turn, status, verbs)
+    for asked in verbs:
         record = _record_of(asked, status)
         if record is None:
             answer = _answer(turn, status, asked)
@@ -89,10 +92,29 @@ def _asked(turn: Turn, verb: str) -> Asked | None:
     value = turn.rollout.meta.annotations.get(key)
     if value is None:
         return None
-    head, _, reason = value.strip().partition(" ")
+    head, _, reason = " ".join(value.split()).partition(" ")
     keyword, _, guard = head.partition("@")
     owner = turn.seen.verb_owners.get(key, NOBODY)
-    return Asked(verb=verb, value=value, keyword=keyword, guard=guard, reason=reason.strip(), owner=owner)
+    return Asked(verb=verb, value=_kept_form(value), keyword=keyword, guard=guard, reason=reason, owner=owner)
+
+
+def _kept_form(value: str) -> str:
+    """A value as it is recorded: itself, or its beginning and a hash of the whole."""
+    if len(value) <= TEXT_MAX:
+        return value
+    return f"{value[:TEXT_MAX]}…{hashing.spell(hashing.fnv1a(value.encode('utf-8', 'replace')))}"
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
+
+
+def _not_remembered(turn: Turn, status: RolloutStatus, verbs: Sequence[Asked]) -> Change[RolloutStatus]:
+    """Refuse them all where no record of them would stay, and take away what people wrote."""
+    why = "the installed Rollout CRD drops status.verbs, so a verb could act twice; install this controller's CRDs"
+    notes = tuple(_note(asked, outcome=REFUSED, message=why, at=None) for asked in verbs)
+    removals = tuple(_removed(turn, asked) for asked in verbs if not asked.owner.is_applied)
+    return Change(status=status, actions=removals, notes=notes, is_final=bool(removals))
 
 
 def _record_of(asked: Asked, status: RolloutStatus) -> VerbRecord | None:
@@ -110,7 +132,7 @@ def _carried_on(turn: Turn, status: RolloutStatus, asked: Asked, record: VerbRec
     if _is_granted(turn, wish):
         done = dataclasses.replace(record, outcome=DONE)
         records = tuple(done if each == record else each for each in status.verbs)
-        return Change(status=dataclasses.replace(status, verbs=records), notes=(_note(asked, done),))
+        return Change(status=dataclasses.replace(status, verbs=records), notes=(_told(asked, done),))
     patch = PatchRollout(patch={"spec": wish}, seen_version=turn.rollout.meta.resource_version)
     return Change(status=status, actions=(patch,), is_final=True)
 
@@ -137,18 +159,15 @@ def _is_granted(turn: Turn, wish: Mapping[str, Any]) -> bool:
 def _answer(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal | None:
     """What comes of the verb now; None: it is guarded and its moment is not here."""
     keywords = KEYWORDS[asked.verb]
-    if not turn.seen.keeps_verbs:
-        return Refusal(
-            "the installed Rollout CRD drops status.verbs, so a verb could act twice; install this controller's CRDs"
-        )
     if asked.keyword not in keywords:
-        return Refusal(f"the value must begin with {' or '.join(keywords)}, not {asked.keyword!r}")
+        return Refusal(f"the value must begin with {' or '.join(keywords)}, not {_shown(asked.keyword)!r}")
     if asked.owner.is_applied and not asked.guard:
         return Refusal(f"an applied value must say what it means, as in {_guarded_example(turn, status, asked)!r}")
-    if asked.guard and asked.guard != _guard(turn, status, asked):
+    guard = _guard(turn, status, asked)
+    if asked.guard and asked.guard != guard:
         if asked.owner.is_applied:
             return None
-        return Refusal(f"the guard {asked.guard!r} does not match: it would have to be {_guard(turn, status, asked)!r}")
+        return Refusal(f"the guard {_shown(asked.guard)!r} does not match: it would have to be {guard!r}")
     return EFFECTS[asked.verb](turn, status, asked)
 
 
@@ -179,18 +198,22 @@ def _recorded(turn: Turn, status: RolloutStatus, asked: Asked, answer: Effect | 
         after = answer.status
     return Change(
         status=dataclasses.replace(after, verbs=(*_kept(turn, status.verbs), record)),
-        notes=() if record.outcome == ACCEPTED else (_note(asked, record),),
+        notes=() if record.outcome == ACCEPTED else (_told(asked, record),),
         is_final=record.outcome == ACCEPTED,
     )
 
 
-def _note(asked: Asked, record: VerbRecord) -> Note:
-    because = f" ({asked.reason})" if asked.reason else ""
+def _told(asked: Asked, record: VerbRecord) -> Note:
+    return _note(asked, outcome=record.outcome, message=record.message, at=record.at)
+
+
+def _note(asked: Asked, *, outcome: str, message: str, at: datetime | None) -> Note:
+    because = f" ({_shown(asked.reason)})" if asked.reason else ""
     return Note(
-        reason=f"Verb{record.outcome}",
-        message=f"{asked.verb}: {record.message}; asked by {asked.owner.manager}{because}",
-        type=WARNING if record.outcome == REFUSED else NORMAL,
-        key=f"{asked.verb}/{asked.value}/{record.at}",
+        reason=f"Verb{outcome}",
+        message=f"{asked.verb}: {message}; asked by {asked.owner.manager}{because}",
+        type=WARNING if outcome == REFUSED else NORMAL,
+        key=f"{asked.verb}/{asked.value}/{asked.owner.at or at}",
     )
 
 
@@ -200,7 +223,7 @@ def _kept(turn: Turn, records: tuple[VerbRecord, ...]) -> tuple[VerbRecord, ...]
     return tuple(
         record
         for record in records
-        if record in newest or annotations.get(naming.VERB_PREFIX + record.verb) == record.value
+        if record in newest or _kept_form(annotations.get(naming.VERB_PREFIX + record.verb, "")) == record.value
     )
 
 
@@ -218,7 +241,9 @@ def _abort(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
         return Refusal("no update is under way: the current version is stable")
     if status.abort:
         return Refusal("the update is aborted already")
-    return Effect("aborted the update", dataclasses.replace(status, abort=True))
+    if not status.stable_rs:
+        return Refusal("there is nothing to go back to: no version is stable yet")
+    return Effect("aborted the update", dataclasses.replace(status, abort=True, promote_full=False))
 
 
 def _retry(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
@@ -253,8 +278,14 @@ def _promote(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusa
 def _next_step(turn: Turn, status: RolloutStatus) -> Effect | Refusal:
     index = status.current_step_index
     if index is None or index >= len(turn.steps):
-        return Refusal("no step is left to promote; what remains is waiting for pods")
-    canary = dataclasses.replace(status.canary, current_step_analysis_run_status=None)
+        return Refusal("no step is left: what remains is for the pods and the background analysis; full skips that")
+    background = status.canary.current_background_analysis_run_status
+    is_open = background is not None and background.status == Phase.INCONCLUSIVE  # measured again, not waived
+    canary = dataclasses.replace(
+        status.canary,
+        current_step_analysis_run_status=None,
+        current_background_analysis_run_status=None if is_open else background,
+    )
     moved = dataclasses.replace(pause.cleared(status), current_step_index=index + 1, canary=canary)
     return Effect(f"went on from step {index} to step {index + 1}", moved)
 

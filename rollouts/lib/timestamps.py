@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
 _RFC3339 = re.compile(
     r"(?P<base>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -31,3 +33,11 @@ def next_second(moment: datetime) -> datetime:
     """`moment`, rounded up to a whole second: the first one that can be stored and is not before it."""
     whole = moment.replace(microsecond=0)
     return whole if whole == moment else whole + timedelta(seconds=1)
+
+
+def later(moment: datetime, seconds: int) -> datetime:
+    """`moment` and so many seconds; the last moment that can be written where that is beyond it."""
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return LATEST
