@@ -91,6 +91,7 @@ def inline_attribute(cls: Any) -> Attribute | None:
     return next((attribute for attribute in attributes(cls) if attribute.is_inline), None)
 
 
+@cache
 def members(kind: Any) -> tuple[Any, ...]:
     """The types a union allows besides None; any other type alone."""
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
@@ -269,8 +270,9 @@ def _is_list(value: Any) -> bool:
 
 def join(path: str, name: str) -> str:
     """The path of member `name` of the object at `path`."""
-    shown = name if all(char.isalnum() or char in "_-" for char in name) else f"['{name}']"
-    return f"{path}{shown}" if shown.startswith("[") or not path else f"{path}.{shown}"
+    if not name.isalnum() and not all(char.isalnum() or char in "_-" for char in name):
+        return f"{path}['{name}']"
+    return f"{path}.{name}" if path else name
 
 
 _WANTED = {bool: "true or false", str: "a string", int: "an integer", datetime: "an RFC 3339 time"}
