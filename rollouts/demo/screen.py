@@ -102,7 +102,8 @@ class Screen:
     def view(self, picture: Picture) -> RenderableType:
         """The live view of one moment."""
         says = Text(picture.explanation or "nothing yet", style="italic")
-        says.truncate(EXPLANATION_LINES * (self._console.width - LABEL_WIDTH - FRAME_WIDTH), overflow="ellipsis")
+        length = EXPLANATION_LINES * (self._console.width - LABEL_WIDTH - FRAME_WIDTH)
+        says.truncate(length, overflow="ellipsis" if self._symbols is RICH else "crop")
         parts: list[RenderableType] = [self._way(picture.version, picture.steps), Text(), self._shares(picture.rows)]
         parts += [Text(), self._analysis(picture.run), _label("rollout", says)]
         counted = f"{picture.requests:,} requests, {picture.failures:,} without an answer"
@@ -110,7 +111,7 @@ class Screen:
             Group(*parts),
             title=Text.assemble((picture.chapter, "bold")),
             title_align="left",
-            subtitle=Text(f"{counted} · {picture.seconds:.0f} s"),
+            subtitle=Text(f"{counted}, {picture.seconds:.0f} s"),
             subtitle_align="right",
             border_style="red" if picture.failures else "blue",
             box=box.ROUNDED if self._symbols is RICH else box.ASCII,
