@@ -15,32 +15,39 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Relay(asyncio.Protocol):
-    """One of the two connections. Nothing is read from it before it is joined."""
+    """One of the two connections. Of what it says before it is joined one piece is read and kept, the rest waits.
+
+    Pausing in `connection_made` would not do: some releases of Python 3.11 (3.11.2, for one) begin to read afterwards
+    all the same.
+    """
 
     def __init__(self, accepted: Callable[[Relay], None] | None = None) -> None:
         self._accepted = accepted
         self._transport: asyncio.Transport | None = None
         self._peer: Relay | None = None
+        self._early = b""
         self._has_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection stands."""
         assert isinstance(transport, asyncio.Transport), "relays join streams"
         self._transport = transport
-        transport.pause_reading()
         if self._accepted is not None:
             self._accepted(self)
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: pass on."""
+        """asyncio: pass on, or keep for a peer that is still to come."""
         if self._peer is not None:
             self._peer.send(data)
+        else:
+            self._early += data
+            self.hold()
 
     def eof_received(self) -> bool:
         """asyncio: this side has nothing more to say; it may still listen."""
         self._has_ended = True
         if self._peer is None:
-            return False
+            return True
         self._peer.finish()
         return not self._peer.has_ended
 
@@ -70,12 +77,16 @@ class Relay(asyncio.Protocol):
         return self._has_ended
 
     def attach(self, peer: Relay) -> None:
-        """Begin to read, for this peer."""
+        """Pass on to this peer what was said already, and all that comes."""
         self._peer = peer
         if self._transport is None:
             peer.abort()
-        else:
-            self._transport.resume_reading()
+            return
+        peer.send(self._early)
+        self._early = b""
+        if self._has_ended:
+            peer.finish()
+        self.go_on()
 
     def send(self, data: bytes) -> None:
         """Write to this side."""
@@ -113,3 +124,5 @@ def join(one: Relay, other: Relay) -> None:
     """Let two connections speak with each other."""
     one.attach(other)
     other.attach(one)
+    if one.has_ended and other.has_ended:
+        one.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager, closing, suppress
 import pytest
 
 from rollouts.sandbox.balancer import Address, Listener, Rotation, Targets, addresses_of, targets_of
+from rollouts.sandbox.relay import Relay, join
 from tests.sandbox.a_pod import Json
 
 
@@ -160,3 +162,29 @@ def test_a_headless_service_has_no_address() -> None:
     ports = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "http", "port": 80}]
     assert addresses_of({"spec": {"clusterIP": "None", "ports": ports}}) == {}
     assert list(addresses_of({"spec": {"clusterIP": "127.96.0.1", "ports": ports}})) == [("127.96.0.1", 80)]
+
+
+async def an_end(relay: Relay) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The far end of a connection that a relay holds."""
+    near, far = socket.socketpair()
+    await asyncio.get_running_loop().create_connection(lambda: relay, sock=near)
+    return await asyncio.open_connection(sock=far)
+
+
+@pytest.mark.parametrize("answer", [b"answer", b""])
+async def test_nothing_is_lost_that_was_said_before_two_sides_are_joined(answer: bytes) -> None:
+    """Both may speak, and finish, while one still waits for the other; this ends both connections."""
+    one, other = Relay(), Relay()
+    from_one, to_one = await an_end(one)
+    from_other, to_other = await an_end(other)
+    for writer, text in ((to_one, b"question"), (to_other, answer)):
+        writer.write(text)
+        writer.write_eof()
+    for _ in range(3):  # turns of the loop: whoever reads has read by then
+        await asyncio.sleep(0)
+    join(one, other)
+    async with asyncio.timeout(30):  # what is lost would be waited for without end
+        assert (await from_other.read(), await from_one.read()) == (b"question", answer)
+    for writer in (to_one, to_other):
+        writer.close()
+        await writer.wait_closed()
