@@ -44,7 +44,7 @@ AVAILABLE_REASON = "AvailableReason"
 class Condition:
     """One observation about an object, in the form all Kubernetes tools read."""
 
-    type: Annotated[str, Doc("What is observed.", required=True)]
+    type: Annotated[str, Doc("What is observed.", required=True)] = ""
     status: Annotated[str, Doc("True, False or Unknown.", required=True)] = UNKNOWN
     last_update_time: Annotated[datetime | None, Doc("When the condition was last set.")] = None
     last_transition_time: Annotated[datetime | None, Doc("When the status last changed.")] = None

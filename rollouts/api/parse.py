@@ -43,7 +43,7 @@ def parse_rollout(raw: Mapping[str, Any]) -> Parsed[Rollout]:
     value = Rollout(
         meta=parts.read(ObjectMeta, "metadata"),
         spec=parts.read(RolloutSpec, "spec"),
-        status=parts.read(RolloutStatus, "status"),
+        status=parts.read(RolloutStatus, "status").readable(),
         raw=raw,
     )
     return Parsed(value, tuple(parts.problems))

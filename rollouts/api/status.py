@@ -6,6 +6,7 @@ top level: our additions, and what a newer version may have written. How each fi
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -196,7 +197,11 @@ class RolloutStatus:
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Read a status; members that cannot be read are left out."""
-        return codec.decode(cls, value, [])
+        return codec.decode(cls, value, []).readable()
+
+    def readable(self) -> Self:
+        """The status without conditions of no type: someone's slip, which the API server would not take back."""
+        return dataclasses.replace(self, conditions=tuple(each for each in self.conditions if each.type))
 
     def to_json(self) -> dict[str, Any]:
         """The status as the API server stores it: empty members left out, numbers always present."""

@@ -219,11 +219,12 @@ def _completed(gauge: Gauge, result: MetricResult) -> Verdict:
 
 
 def has_minimum(gauge: Gauge, result: MetricResult | None) -> bool:
-    """Whether a metric has the measurements a pass needs: all it counts, or one where there is no end to them."""
+    """Whether a metric has the measurements a pass needs: all it counts, or a good one where nobody counts."""
     if result is None:
         return False
     wanted = gauge.consecutive_success_limit
-    return 0 < wanted <= result.consecutive_success or result.count >= (gauge.count or 1)
+    is_measured = result.successful > 0 if gauge.count is None else result.count >= gauge.count
+    return 0 < wanted <= result.consecutive_success or is_measured
 
 
 # A run

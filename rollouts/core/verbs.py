@@ -199,7 +199,7 @@ def _recorded(turn: Turn, status: RolloutStatus, asked: Asked, answer: Effect | 
     return Change(
         status=dataclasses.replace(after, verbs=(*_kept(turn, status.verbs), record)),
         notes=() if record.outcome == ACCEPTED else (_told(asked, record),),
-        is_final=record.outcome == ACCEPTED,
+        is_final=record.outcome != REFUSED and asked.verb != "abort",  # pods follow what is stored; an abort is sooner
     )
 
 

@@ -66,6 +66,8 @@ class Proof:
     waived: set[str] = field(default_factory=set)
     proven: set[str] = field(default_factory=set)
     skipped: set[tuple[str, int]] = field(default_factory=set)
+    passed: set[tuple[str, str]] = field(default_factory=set)
+    """(version, step index) of gates that passed; "" stands for the background. Runs may be deleted after that."""
 
     def waive(self) -> None:
         """A person promoted the current version in full."""
@@ -78,6 +80,7 @@ class Proof:
 
     def check(self) -> None:
         """After a turn."""
+        self._take_down()
         status = self.world.status
         stable = status.get("stableRS", "")
         if stable == self.stable:
@@ -90,23 +93,17 @@ class Proof:
         steps = self.world.rollout["spec"]["strategy"]["canary"].get("steps", [])
         for index, step in enumerate(steps):
             if "analysis" in step and (stable, index) not in self.skipped:
-                assert self._has_passed(stable, str(index)), f"law 28: {stable} is stable, step {index} has no pass"
+                assert (stable, str(index)) in self.passed, f"law 28: {stable} is stable, step {index} has no pass"
         if "analysis" in self.world.rollout["spec"]["strategy"]["canary"]:
-            assert self._has_measured(stable), f"law 28: {stable} is stable, its background analysis measured nothing"
+            assert (stable, "") in self.passed, f"law 28: {stable} is stable, its background has nothing good to show"
 
-    def _has_passed(self, version: str, step: str) -> bool:
-        return any(
-            run["status"]["phase"] == "Successful" and run["metadata"]["labels"].get("step-index") == step
-            for run in self._runs(version)
-        )
-
-    def _has_measured(self, version: str) -> bool:
-        runs = [run for run in self._runs(version) if run["metadata"]["labels"]["rollout-type"] == "Background"]
-        return any(result["successful"] > 0 for run in runs for result in run["status"].get("metricResults", []))
-
-    def _runs(self, version: str) -> list[Json]:
-        runs = self.world.runs.values()
-        return [run for run in runs if run["metadata"]["labels"][HASH] == version and "phase" in run.get("status", {})]
+    def _take_down(self) -> None:
+        for run in self.world.runs.values():
+            labels, status = run["metadata"]["labels"], run.get("status", {})
+            is_background = labels["rollout-type"] == "Background"
+            is_good = any(result["successful"] > 0 for result in status.get("metricResults", []))
+            if is_good if is_background else status.get("phase") == "Successful":
+                self.passed.add((labels[HASH], labels.get("step-index", "")))
 
 
 @dataclass
@@ -139,7 +136,8 @@ class Aborts:
         status, raw = self.world.status, self.world.replica_sets[name]
         version = raw["metadata"]["labels"][HASH]
         is_canary = version == status.get("currentPodHash") != status.get("stableRS")
-        if status.get("abort") and is_canary and not self.world.is_edited():
+        is_given_up = status.get("abort") and not status.get("promoteFull")
+        if is_given_up and is_canary and not self.world.is_edited():
             assert replicas <= raw["spec"]["replicas"], "law 19: an aborted canary grows"
 
 
