@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
@@ -31,6 +32,17 @@ class Command:
 COMMANDS = (
     Command("controller", "run the controller against a cluster", ""),
     Command("sandbox", "run an embedded Kubernetes cluster on this machine", "rollouts.sandbox.command"),
+    Command("get", "draw a Rollout and what belongs to it as a live tree", "rollouts.ctl.get"),
+    Command("list", "list Rollouts", "rollouts.ctl.listing"),
+    Command("status", "wait until a Rollout is Healthy or Degraded", "rollouts.ctl.status"),
+    Command("promote", "go on to the next step, or skip all that is left", "rollouts.ctl.promote"),
+    Command("abort", "give the update up: stable serves everything again", "rollouts.ctl.abort"),
+    Command("retry", "start an aborted update again", "rollouts.ctl.retry"),
+    Command("pause", "hold steps until a person lets go", "rollouts.ctl.pause"),
+    Command("resume", "end the current pause", "rollouts.ctl.resume"),
+    Command("restart", "replace every pod within the disruption budget", "rollouts.ctl.restart"),
+    Command("undo", "go back to the template of an earlier revision", "rollouts.ctl.undo"),
+    Command("set", "set images: a new version", "rollouts.ctl.set_image"),
     Command("lint", "check manifests and report every problem with file and line", "rollouts.ctl.lint"),
     Command("demo", "watch a good canary reach 100 % and a bad one go back to stable", "rollouts.demo.command"),
     Command("version", "print the version", ""),
@@ -46,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command is None:
         return _overview(words)
     parser = argparse.ArgumentParser(
-        prog=f"rollouts {command.name}", description=f"{command.text[0].upper()}{command.text[1:]}."
+        prog=f"{program_name()} {command.name}", description=f"{command.text[0].upper()}{command.text[1:]}."
     )
     if command.name == "version":
         return _print_version()
@@ -56,6 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     module.add_arguments(parser)
     code: int = module.run(parser.parse_args(words[1:]))
     return code
+
+
+def program_name() -> str:
+    """What people typed to get here: as a plugin, kubectl runs this program under another name."""
+    return "kubectl rollouts" if Path(sys.argv[0]).stem == "kubectl-rollouts" else "rollouts"
 
 
 def _controller(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
@@ -75,20 +92,20 @@ def _controller(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
 
 def _overview(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="rollouts",
+        prog=program_name(),
         description="Progressive delivery for Kubernetes: canaries that are proven before they are promoted.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="commands:\n"
         + "\n".join(f"  {command.name:<12}{command.text}" for command in COMMANDS)
-        + "\n\n`rollouts COMMAND --help` tells more about a command.",
-        usage="rollouts [--help] [--version] COMMAND ...",
+        + "\n\n`COMMAND --help` tells more about a command.",
+        usage=f"{program_name()} [--help] [--version] COMMAND ...",
     )
     parser.add_argument("--version", action="version", version=metadata.version("rollouts"))
     if not words:
         parser.print_help()
         return 0
     parser.parse_known_args(words)
-    print(f"rollouts: there is no command {words[0]!r}; see rollouts --help", file=sys.stderr)
+    print(f"{program_name()}: there is no command {words[0]!r}; see {program_name()} --help", file=sys.stderr)
     return USAGE_ERROR
 
 

@@ -1,0 +1,71 @@
+"""Changing the pod template of a Rollout, wherever it is: in the Rollout, or in the workload it refers to.
+
+Only reading and writing: which template is wanted is for `set image` and `undo` to say.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from rollouts.core import naming
+from rollouts.ctl.connection import CommandError
+from rollouts.ctl.family import Json
+from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, Kind
+
+DEPLOYMENTS = Kind(group="apps", version="v1", name="Deployment", plural="deployments")
+POD_TEMPLATES = Kind(group="", version="v1", name="PodTemplate", plural="podtemplates")
+
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+
+
+def holder_path(rollout: Json) -> str:
+    """Path of the object whose pod template the Rollout uses. Raises CommandError for a kind that is not known."""
+    meta = rollout["metadata"]
+    reference = rollout.get("spec", {}).get("workloadRef")
+    if not reference:
+        return ROLLOUTS.path(meta["namespace"], meta["name"])
+    known = {kind.name: kind for kind in (DEPLOYMENTS, REPLICA_SETS, POD_TEMPLATES)}
+    kind = known.get(str(reference.get("kind")))
+    if kind is None:
+        raise CommandError(f"spec.workloadRef.kind must be one of {', '.join(known)}, not {reference.get('kind')!r}")
+    return kind.path(meta["namespace"], str(reference.get("name", "")))
+
+
+def template_path(rollout: Json) -> str:
+    """JSON pointer of the pod template within its holder; a PodTemplate has it at the top."""
+    reference = rollout.get("spec", {}).get("workloadRef") or {}
+    return "/template" if reference.get("kind") == POD_TEMPLATES.name else "/spec/template"
+
+
+def at(holder: Json, pointer: str) -> Mapping[str, Any]:
+    """The template in its holder; empty when there is none."""
+    found: Any = holder
+    for part in pointer.strip("/").split("/"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def with_images(template: Json, images: Mapping[str, str]) -> dict[str, Any]:
+    """The template with new images by container name; `*` means every container. Raises CommandError."""
+    changed = copy.deepcopy(dict(template))
+    spec = changed.get("spec") or {}
+    every = [container for kind in CONTAINERS for container in spec.get(kind) or ()]
+    names = [str(container.get("name")) for container in every]
+    unknown = next((name for name in images if name != "*" and name not in names), None)
+    if unknown is not None:
+        raise CommandError(f"there is no container {unknown!r}; there is {', '.join(names) or 'none'}")
+    for container in every:
+        image = images.get(str(container.get("name")), images.get("*"))
+        if image is not None:
+            container["image"] = image
+    return changed
+
+
+def without_mark(template: Json) -> dict[str, Any]:
+    """A ReplicaSet's template as its author wrote it, less the label that tells versions apart."""
+    plain = copy.deepcopy(dict(template))
+    labels = plain.get("metadata", {}).get("labels") or {}
+    labels.pop(naming.POD_HASH_LABEL, None)
+    return plain
