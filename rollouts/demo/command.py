@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Run a cluster, a controller and a Prometheus on this machine and watch two releases under load: v2 takes over "
         "in steps after its analysis, v3 answers a fifth of its requests with errors and is aborted by its analysis. "
-        "Percentages are counted from real requests, verdicts are measured by Prometheus. It takes about 80 seconds."
+        "Percentages are counted from real requests, verdicts are measured by Prometheus. It takes about a minute."
     )
     parser.epilog = (
         "With KUBEBUILDER_ASSETS naming a folder with etcd and kube-apiserver the story runs on these (root is needed, "
