@@ -32,6 +32,7 @@ class Command:
 COMMANDS = (
     Command("controller", "run the controller against a cluster", ""),
     Command("sandbox", "run an embedded Kubernetes cluster on this machine", "rollouts.sandbox.command"),
+    Command("explain", "say why a Rollout stands still and what would move it", "rollouts.ctl.explain"),
     Command("get", "draw a Rollout and what belongs to it as a live tree", "rollouts.ctl.get"),
     Command("list", "list Rollouts", "rollouts.ctl.listing"),
     Command("status", "wait until a Rollout is Healthy or Degraded", "rollouts.ctl.status"),

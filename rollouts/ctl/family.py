@@ -109,7 +109,13 @@ async def _events(client: KubeClient, rollout: Json) -> tuple[Json, ...] | str:
     except ApiError as error:
         return error.message
     mine = [each for each in answer.get("items") or () if each.get("involvedObject", {}).get("uid") == uid_of(rollout)]
-    return tuple(sorted(mine, key=lambda event: happened_at(event) or BEGINNING))
+    return tuple(sorted(mine, key=lambda event: (happened_at(event) or BEGINNING, _written(event))))
+
+
+def _written(stored: Json) -> int:
+    """Orders what happened in one second; only a hint, since the version is opaque."""
+    version = str(stored["metadata"].get("resourceVersion", ""))
+    return int(version) if version.isascii() and version.isdigit() else 0
 
 
 def key_of(stored: Json) -> Key:

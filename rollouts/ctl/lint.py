@@ -23,7 +23,7 @@ from rollouts.api.parse import Parsed
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.validate import validate
 from rollouts.api.validate_analysis import name_rules, placeholders, template_metrics
-from rollouts.ctl import lint_references
+from rollouts.ctl import lint_conditions, lint_references
 from rollouts.ctl.documents import Document, Unreadable, read
 
 SPECS: Mapping[str, type] = {
@@ -249,6 +249,7 @@ def _analysis(subject: Subject, spec: AnalysisTemplateSpec | AnalysisRunSpec) ->
     if is_nested_only:
         return
     yield from template_metrics(raw_metrics, at("spec.metrics"))
+    yield from lint_conditions.condition_findings(raw_metrics, at("spec.metrics"))
     if not (isinstance(spec, AnalysisTemplateSpec) and spec.templates):
         yield from name_rules(spec.dry_run, spec.metrics, at("spec.dryRun"))
         yield from name_rules(spec.measurement_retention, spec.metrics, at("spec.measurementRetention"))
