@@ -46,13 +46,22 @@ def is_held(turn: Turn, status: RolloutStatus) -> bool:
 
 def is_at_target(turn: Turn, status: RolloutStatus) -> bool:
     """Whether the counts that the current weight asks for are reached: the condition for leaving a setWeight step."""
-    stable = turn.stable(status)
-    if turn.new is None or stable is None:
-        return False
-    counts = target_counts(turn, status)
-    is_stable_there = stable.wanted == stable.current == counts.stable
-    are_old_gone = not any(rs.available for rs in turn.others(status))
-    return _is_enough(turn, turn.new, counts.canary) and is_stable_there and are_old_gone
+    return turn.new is not None and turn.stable(status) is not None and not lacking(turn, status)
+
+
+def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
+    """What these counts still need, as clauses: "2 canary pods to be available (0 now)"."""
+    new, stable, counts = turn.new, turn.stable(status), target_counts(turn, status)
+    clauses = []
+    if new is not None and not _is_enough(turn, new, counts.canary):
+        pods = "pod" if counts.canary == 1 else "pods"
+        clauses.append(f"{counts.canary} canary {pods} to be available ({new.available} of {new.wanted} now)")
+    if stable is not None and not stable.wanted == stable.current == counts.stable:
+        clauses.append(f"stable to be at {counts.stable} ({stable.current} now)")
+    old = sum(rs.available for rs in turn.others(status))
+    if old:
+        clauses.append(f"{old} pods of earlier versions to go")
+    return tuple(clauses)
 
 
 def is_available(turn: Turn) -> bool:

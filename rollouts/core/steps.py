@@ -122,11 +122,7 @@ def _entered(turn: Turn, status: RolloutStatus, step: Step) -> RolloutStatus:
 def _weight(turn: Turn, status: RolloutStatus, step: SetWeight) -> Outcome:
     if scale.is_at_target(turn, status):
         return Done("all pods it asks for are available")
-    counts = scale.target_counts(turn, status)
-    new = turn.new
-    available = new.available if new else 0
-    pods = "pod" if counts.canary == 1 else "pods"
-    return Holding(f"{counts.canary} canary {pods} to be available ({available} now) beside {counts.stable} stable")
+    return Holding(" and ".join(scale.lacking(turn, status)) or "its ReplicaSets to be there")
 
 
 def _pause(turn: Turn, status: RolloutStatus, step: Pause) -> Outcome:
@@ -136,7 +132,7 @@ def _pause(turn: Turn, status: RolloutStatus, step: Pause) -> Outcome:
     if step.duration is None:
         return Holding("a person to resume or promote")
     ends_at = timestamps.later(since, step.duration)
-    return Done("its time is over") if turn.now >= ends_at else Holding("the pause to end", until=ends_at)
+    return Done("its time is over") if turn.now >= ends_at else Holding("its time to be over", until=ends_at)
 
 
 def _analysis(status: RolloutStatus) -> Outcome:

@@ -1,6 +1,7 @@
-"""What the rollout waits for, in one sentence for people: what it lacks, what moves it next, and when.
+"""What the rollout waits for, in one sentence for people: what it lacks and since when, on what evidence, what moves it
+next, and what would end it.
 
-The words come from the same outcomes and counts that the phases decide by.
+The words come from the same outcomes and counts that the phases decide by. Nothing here decides.
 """
 
 from __future__ import annotations
@@ -9,31 +10,53 @@ from datetime import datetime
 
 from rollouts.api import conditions as c
 from rollouts.api.analysis import Phase
-from rollouts.api.rollout import Step
+from rollouts.api.rollout import AnalysisStep, Pause, Step
 from rollouts.api.status import PauseReason, RolloutStatus
-from rollouts.core import conditions, gates, pause, scale, steps
+from rollouts.core import conditions, gates, pause, progress, scale, steps
+from rollouts.core.observed import Unreadable
 from rollouts.core.turn import Turn
 from rollouts.lib import timestamps
 
 
 def explain(turn: Turn, status: RolloutStatus) -> str:
     """One sentence; empty when there is nothing to wait for."""
-    if turn.rollout.spec.paused:
-        return "paused by spec.paused: it goes on when that is set to false (rollouts.io/resume does it)"
-    if conditions.has(status.conditions, c.PROGRESSING, reason=c.PROGRESS_DEADLINE_EXCEEDED):
-        return f"no progress within the deadline: {_lacking(turn, status)}; pods, a new template or an abort move it"
     if status.abort:
-        said = conditions.get(status.conditions, c.PROGRESSING)
-        why = said.message.removeprefix("Rollout ") if said else "aborted"
-        return f"{why}{_since(status.aborted_at)}; stable serves; a retry, a promotion or a new template moves it"
+        return _aborted(turn, status)
+    if turn.rollout.spec.paused:
+        return "paused by spec.paused: no step is taken until that is false (rollouts.io/resume does it)"
+    if conditions.has(status.conditions, c.PROGRESSING, reason=c.PROGRESS_DEADLINE_EXCEEDED):
+        moves = "it goes on by itself when that comes; a new template replaces it"
+        ends = "" if status.stable_rs == turn.pod_hash else ", an abort goes back to stable"
+        return f"no progress within the deadline: {_lacking(turn, status)}; {moves}{ends}"
     return _lacking(turn, status)
+
+
+def _aborted(turn: Turn, status: RolloutStatus) -> str:
+    said = conditions.get(status.conditions, c.PROGRESSING)
+    why = said.message.removeprefix("Rollout ") if said else "aborted"
+    moves = "retry starts again at the first step, promote full goes on without steps, a new template replaces it"
+    return f"{why} (at {_time(status.aborted_at)}); {_serving(turn, status)}; {moves}"
+
+
+def _serving(turn: Turn, status: RolloutStatus) -> str:
+    """How far the way back to stable is."""
+    stable, canary = turn.stable(status), turn.new.current if turn.new else 0
+    if stable is None:
+        return "the ReplicaSet of the stable version is gone, so the pods there are stay"
+    if stable.available >= turn.desired and not canary:
+        return "stable serves everything"
+    left = f", {canary} canary {'pod is' if canary == 1 else 'pods are'} still there" if canary else ""
+    return f"stable has {stable.available} of {turn.desired} pods available{left}"
 
 
 def _lacking(turn: Turn, status: RolloutStatus) -> str:
     if pause.is_inconclusive(status):
-        return _inconclusive(status)
+        return _inconclusive(turn, status)
     if status.stable_rs == turn.pod_hash:
         return _finishing(turn, status)
+    if status.stable_rs and turn.stable(status) is None:
+        gone = f"the ReplicaSet of the stable version ({status.stable_rs}) is gone, so no step can be taken"
+        return f"{gone}: promote full makes the new version stable, a new template replaces it"
     step = steps.current(turn, status)
     if step is not None:
         return _at_step(turn, status, step)
@@ -45,35 +68,84 @@ def _at_step(turn: Turn, status: RolloutStatus, step: Step) -> str:
     place = f"step {(status.current_step_index or 0) + 1} of {len(turn.steps)} ({steps.describe(step)})"
     if not isinstance(outcome, steps.Holding):
         return f"{place} is complete: {outcome.why}"
-    until = f", at {timestamps.render(outcome.until)}" if outcome.until else ""
-    since = _since(pause.since(status, PauseReason.CANARY_PAUSE_STEP))
-    return f"{place} waits{since} for {outcome.why}{until}"
+    match step:
+        case Pause():
+            words = _paused(status, outcome)
+        case AnalysisStep():
+            words = f"waits for {outcome.why}{_evidence(turn, status)}; if it fails, the update is aborted"
+        case _:
+            words = f"waits for {outcome.why}{_pods(turn, status)}"
+    return f"{place} {words}{_watched(status)}"
 
 
-def _inconclusive(status: RolloutStatus) -> str:
+def _paused(status: RolloutStatus, outcome: steps.Holding) -> str:
+    since = pause.since(status, PauseReason.CANARY_PAUSE_STEP)
+    if outcome.until is None:
+        return f"has waited since {_time(since)} for a person: resume or promote goes on, abort goes back to stable"
+    return f"has waited since {_time(since)} and ends at {_time(outcome.until)}; resume ends it now"
+
+
+def _evidence(turn: Turn, status: RolloutStatus) -> str:
+    """What is known of the run that a step waits for."""
+    runs, ref = turn.seen.analysis_runs, status.canary.current_step_analysis_run_status
+    if isinstance(runs, Unreadable):
+        return f" (unknown: {runs.why})"
+    run = next((run for run in runs if ref is not None and run.meta.name == ref.name), None)
+    if run is None or run.status.started_at is None:
+        return ""
+    return f" ({run.status.phase} since {_time(run.status.started_at)})"
+
+
+def _watched(status: RolloutStatus) -> str:
+    ref = status.canary.current_background_analysis_run_status
+    if ref is None or ref.status != Phase.RUNNING:
+        return ""
+    return f"; background analysis {ref.name} aborts it on failure"
+
+
+def _pods(turn: Turn, status: RolloutStatus) -> str:
+    """Why pods do not come, as far as anybody says, and what happens when they never do."""
+    failures = (
+        conditions.get(status.conditions, c.REPLICA_FAILURE),
+        next((each for each in status.conditions if each.reason == c.REPLICA_SET_CREATE_ERROR), None),
+    )
+    why = next((failure.message for failure in failures if failure is not None), "")
+    deadline = progress.passes_at(turn, status.conditions)
+    is_abort = turn.rollout.spec.progress_deadline_abort and status.stable_rs != turn.pod_hash
+    then = "it is aborted" if is_abort else "it counts as stalled"
+    said = f" [{why}]" if why else ""
+    return f"{said}; without progress {then} at {_time(deadline)}" if deadline else said
+
+
+def _inconclusive(turn: Turn, status: RolloutStatus) -> str:
     refs = (status.canary.current_step_analysis_run_status, status.canary.current_background_analysis_run_status)
     run = next((ref for ref in refs if ref is not None and ref.status == Phase.INCONCLUSIVE), None)
     name = f"analysis {run.name}" if run else "an analysis"
     why = f" ({run.message})" if run and run.message else ""
-    return f"{name} was inconclusive{why}: resume measures again, promote goes on without it, abort goes back to stable"
+    is_step = run is not None and run is refs[0]
+    on = "promote goes on without it" if is_step else "promote full goes on without it"
+    since = next((each.start_time for each in status.pause_conditions if each.reason in pause.INCONCLUSIVE), None)
+    held = f"{name} was inconclusive{why}; held since {_time(since)} for a person"
+    return f"{held}: resume measures again, {on}, abort goes back to stable"
 
 
 def _finishing(turn: Turn, status: RolloutStatus) -> str:
     new = turn.new
     if new is not None and new.available < turn.desired:
-        return f"{new.available} of {turn.desired} pods of the stable version are available"
+        return f"{new.available} of {turn.desired} pods of the stable version are available{_pods(turn, status)}"
     old = sum(rs.current for rs in turn.others(status))
     return f"{old} pods of earlier versions are going away" if old else ""
 
 
 def _before_promotion(turn: Turn, status: RolloutStatus) -> str:
+    done = "all steps are done; " if turn.steps else ""
     if not scale.is_available(turn):
         available = turn.new.available if turn.new else 0
-        done = "all steps are done; " if turn.steps else ""
-        return f"{done}{available} of {turn.desired} new pods are available, and all must be"
+        words = f"{available} of {turn.desired} new pods are available, and all must be"
+        return f"{done}{words}{_pods(turn, status)}{_watched(status)}"
     lacking = gates.unproven(turn, status)
-    return f"all steps are done; it waits for {lacking}" if lacking else "about to be promoted"
+    return f"{done}waiting for {lacking}" if lacking else "about to be promoted"
 
 
-def _since(moment: datetime | None) -> str:
-    return f" since {timestamps.render(moment)}" if moment else ""
+def _time(moment: datetime | None) -> str:
+    return timestamps.render(moment) if moment else "an unknown time"

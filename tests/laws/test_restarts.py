@@ -49,7 +49,7 @@ def test_a_crash_changes_no_outcome(rollout: Json, image: str, answer: Any, data
 
 @given(st.data())
 def test_time_alone_wakes_what_time_alone_ends(data: st.DataObject) -> None:
-    """Law 12: after a long wait that stops only where a turn asked to come back, a turn at any moment writes nothing."""
+    """Law 12: after a wait that stopped only where a turn asked to come back, a turn at any moment writes nothing."""
     play = _played(data, events=4)
     play.wait(1500)
     play.troubles.clear()
@@ -201,7 +201,8 @@ def _played(data: st.DataObject, *, events: int, patience: tuple[int, ...] = (0,
 
 def _patch_or_verb(play: Play, data: st.DataObject) -> None:
     play.pauses.forget()
-    patch = data.draw(st.sampled_from([{"abort": True}, {"abort": False}, {"pauseConditions": None}, {}]))
+    patches: list[Json] = [{"abort": True}, {"abort": False}, {"pauseConditions": None}, {}]
+    patch = data.draw(st.sampled_from(patches))
     if patch:
         play.world.patch_status(patch)
     else:
