@@ -268,3 +268,28 @@ def test_anchors_and_merges_work(report: Report) -> None:
     template, service = report.of(merged.replace("labels: {app: web}", "labels: {<<: *labels, app: x}", 1))
     assert template.startswith('0.yaml:10: spec.template.metadata.labels: Invalid value: {"app":"x"}')
     assert "has unmatch label" in service
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [("result[0] >=", "unexpected"), ("rate > 1", "unknown name rate"), ("result.foo(", "")],
+)
+def test_conditions_must_be_readable(report: Report, condition: str, why: str) -> None:
+    """What could hold for no result at all is a problem before anything is measured."""
+    template = GOOD.split("---\n")[1]
+    (line,) = report.of(template.replace("result[0] >= 0.95", condition))
+    assert line.startswith(f'0.yaml:10: spec.metrics[0].successCondition: Invalid value: "{condition}": ')
+    assert why in line
+
+
+def test_conditions_with_arguments_are_read_when_these_are_known(report: Report) -> None:
+    """A placeholder may stand for any part of a condition."""
+    template = GOOD.split("---\n")[1]
+    assert report.of(template.replace("result[0] >= 0.95", "result[0] {{args.service}}")) == []
+
+
+def test_every_example_is_good(report: Report) -> None:
+    """What people copy from has no problems, whatever folder it is in."""
+    files = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
+    assert files
+    assert report.of(*(path.read_text() for path in files)) == []
