@@ -133,15 +133,15 @@ class Pump:
         pause = RESTART_PAUSE_SECONDS
         while not self._stop.is_set():
             started = time.monotonic()
+            is_wished = False
             try:
                 self._down_since = None
-                asyncio.run(self._operate())
-                is_wished = self._end_of_run.is_set()
-                self._end_of_run.clear()
-                if is_wished:
-                    continue
+                is_wished = asyncio.run(self._operate())
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - kopf ends with whatever ended it
                 log.warning("watch_pump_failed", error=f"{type(error).__name__}: {error}")
+            self._end_of_run.clear()
+            if is_wished:
+                continue
             self._down_since = time.monotonic()
             if self._stop.is_set():
                 return
@@ -151,16 +151,21 @@ class Pump:
             )
             self._stop.wait(pause)
 
-    async def _operate(self) -> None:
+    async def _operate(self) -> bool:
+        """Watch until kopf ends; whether that was wished."""
         namespace = self._scope.namespace
-        await kopf.operator(
-            registry=self._registry(),
-            settings=_settings(self._scope),
-            standalone=True,
-            clusterwide=not namespace,
-            namespaces=[namespace] if namespace else [],
-            stop_flag=self._end_of_run,
-        )
+        try:
+            await kopf.operator(
+                registry=self._registry(),
+                settings=_settings(self._scope),
+                standalone=True,
+                clusterwide=not namespace,
+                namespaces=[namespace] if namespace else [],
+                stop_flag=self._end_of_run,
+            )
+            return self._end_of_run.is_set()
+        finally:
+            self._end_of_run.set()  # kopf waits for it in a thread, and the loop waits for its threads when it closes
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

@@ -13,7 +13,7 @@ from rollouts.kube.kinds import ANALYSIS_RUNS, CRDS, LEASES, REPLICA_SETS, ROLLO
 from rollouts.kube.lease import LeaseTiming
 from rollouts.runtime.lifecycle import Ending
 from rollouts.sandbox.cluster import Sandbox
-from rollouts.sandbox.faults import Delay
+from rollouts.sandbox.faults import Delay, Refuse
 from tests.shell.clusters import LOOSE_CRDS, a_crd, client_of, create, read
 from tests.shell.objects import a_rollout
 from tests.shell.processes import Controller, a_controller, until
@@ -127,6 +127,23 @@ async def test_an_api_server_that_is_away_for_a_while_is_waited_for(
         await until(replica_sets(admin))
         await sandbox.stop()
         await sandbox.start()
+        await create(admin, ROLLOUTS, a_rollout("after"))
+        await until(replica_sets(admin, at_least=2))
+
+
+async def test_watches_that_end_for_good_are_begun_anew(cluster: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
+    """The watch library gives up on an answer that it cannot place; it is started again, and sees what it missed."""
+    sandbox, admin = cluster
+    async with a_controller(sandbox, tmp_path):
+        await create(admin, ROLLOUTS, a_rollout("before"))
+        await until(replica_sets(admin))
+        refused = sandbox.faults.inject(Refuse(code=409), verb="watch", resource="rollouts", times=1)
+        sandbox.faults.drop_watches("rollouts")
+
+        async def is_refused() -> bool:
+            return refused.hits == 1
+
+        await until(is_refused)
         await create(admin, ROLLOUTS, a_rollout("after"))
         await until(replica_sets(admin, at_least=2))
 
