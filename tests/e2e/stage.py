@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,13 +62,23 @@ class Stage:
     connection: Connection
     api: ApiClient
     folder: Path
+    controllers: list[Child] = field(default_factory=list)
+    """All that were started, also those that have ended."""
 
-    async def controller(self, name: str = "controller", *flags: str) -> Child:
-        """Start a controller; it has begun when its log says so."""
+    async def controller(self, *flags: str) -> Child:
+        """Start a controller with these flags more."""
         own = (f"--kubeconfig={self.kubeconfig}", "--leader-election-namespace=default", "--logformat=json")
         ports = ("--bind-address=127.0.0.1", "--healthzPort=0", "--metricsPort=0")
         command = (sys.executable, "-m", "rollouts", "controller", *own, *ports, *flags)
-        return await self.processes.start(name, command)
+        child = await self.processes.start(f"controller-{len(self.controllers)}", command)
+        self.controllers.append(child)
+        return child
+
+    async def kill_controllers(self) -> None:
+        """`kill -9` to all that still run."""
+        for child in self.controllers:
+            if child.process.returncode is None:
+                await kill(child)
 
     async def place(self) -> Place:
         """A new namespace."""
@@ -132,7 +142,7 @@ class Place:
         try:
             return await until(what, look)
         except AssertionError as stuck:
-            said = (f"{log.stem}:\n{last_lines(log)}" for log in self.stage.processes.logs.glob("controller*.log"))
+            said = (f"{child.name}:\n{last_lines(child.log)}" for child in self.stage.controllers[-2:])
             raise AssertionError("\n".join((str(stuck), f"status: {json.dumps(last.get('status'))}", *said))) from None
 
     async def until_at(self, step: int) -> Json:
@@ -145,6 +155,19 @@ class Place:
             f"{image} to be stable",
             lambda seen: phase(seen) == "Healthy" and image_of(seen) == image and is_complete(seen),
         )
+
+    async def annotate_anyhow(self, verb: str, value: str) -> None:
+        """Ask for a verb as often as an ill API makes it necessary."""
+        change = {"metadata": {"annotations": {f"rollouts.io/{verb}": value}}}
+        await until("the annotation", lambda: self.api.patch(ROLLOUTS, (self.namespace, NAME), change))
+
+    async def until_run(self, what: str, holds: Callable[[Json], object]) -> Json:
+        """Wait until the only AnalysisRun is so, and return it."""
+
+        async def look() -> Json | None:
+            return next((run for run in await self.runs() if holds(run)), None)
+
+        return await until(what, look)
 
     async def objects(self, kind: Kind) -> list[Json]:
         """The objects of a kind in this namespace, in the order in which they were last written."""
@@ -199,6 +222,22 @@ class Place:
         found = answer(await self.until(f"an answer to {verb}={value}", answer))
         assert found is not None
         return found
+
+
+async def kill(child: Child) -> None:
+    """`kill -9`."""
+    child.process.kill()
+    await child.process.wait()
+
+
+async def until_said(child: Child, event: str) -> None:
+    """Wait until a controller has logged this."""
+
+    async def look() -> bool | None:
+        assert child.process.returncode is None, f"{child.name} ended:\n{last_lines(child.log)}"
+        return True if f'"event": "{event}"' in child.log.read_text() else None
+
+    await until(f"{child.name} to say {event}", look)
 
 
 @asynccontextmanager
