@@ -44,6 +44,7 @@ COMMANDS = (
     Command("restart", "replace every pod within the disruption budget", "rollouts.ctl.restart"),
     Command("undo", "go back to the template of an earlier revision", "rollouts.ctl.undo"),
     Command("set", "set images: a new version", "rollouts.ctl.set_image"),
+    Command("plan", "play a manifest forward without a cluster", "rollouts.ctl.plan"),
     Command("lint", "check manifests and report every problem with file and line", "rollouts.ctl.lint"),
     Command("demo", "watch a good canary reach 100 % and a bad one go back to stable", "rollouts.demo.command"),
     Command("version", "print the version", ""),

@@ -54,10 +54,11 @@ def account(family: Family, now: datetime) -> Account:
     runs = _current_runs(family, rollout)
     is_open = not summary.is_promoted(rollout) or not summary.is_observed(rollout)
     is_going = is_open and not rollout.status.abort
+    waits = tuple(_waits(rollout, played))
     return Account(
         said=summary.said(rollout),
-        waits=tuple(with_distance(text, now) for text in _waits(rollout, played)),
-        evidence=(*_pods_in_the_way(family), *_evidence(runs, now), *_unread(family)),
+        waits=tuple(with_distance(text, now) for text in waits),
+        evidence=(*_pods_in_the_way(family), *_evidence(runs, told=" ".join(waits)), *_unread(family)),
         next=tuple(with_distance(text, now) for text in _next(rollout, runs, played, now)) if is_going else (),
         aborts=(*_aborts(rollout, runs), "a person") if is_going else (),
     )
@@ -129,7 +130,12 @@ def _pods_in_the_way(family: Family) -> Iterator[str]:
 
 
 def _current_runs(family: Family, rollout: Rollout) -> tuple[AnalysisRun, ...]:
-    """The runs that have a say: those the status names, and the last one of the version when it was aborted."""
+    """The runs that have a say: those the status names, and the last one of the version when it was aborted.
+
+    None has while the status speaks of an earlier spec.
+    """
+    if not summary.is_observed(rollout):
+        return ()
     runs = [parse.parse_analysis_run(each).value for each in family.of(ANALYSIS_RUNS, family.rollout)]
     status = rollout.status
     if status.abort:
@@ -145,10 +151,11 @@ def _current_runs(family: Family, rollout: Rollout) -> tuple[AnalysisRun, ...]:
     return tuple(run for run in runs if run.meta.name in names)
 
 
-def _evidence(runs: Sequence[AnalysisRun], now: datetime) -> Iterator[str]:
+def _evidence(runs: Sequence[AnalysisRun], *, told: str) -> Iterator[str]:
+    """What was measured; a run's message is left out when it is part of what was told."""
     for run in runs:
-        told = f": {run.status.message}" if run.status.message else ""
-        yield f"analysis {run.meta.name} is {run.status.phase or 'not measured yet'}{told}"
+        message = f": {run.status.message}" if run.status.message and run.status.message not in told else ""
+        yield f"analysis {run.meta.name} is {run.status.phase or 'not measured yet'}{message}"
         for metric in measurements.seen(run):
             yield f"  {_told(metric)}"
 

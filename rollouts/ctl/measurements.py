@@ -5,6 +5,7 @@ Rules, limits and due times come from the core's own gauges, so that what is sho
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,8 +35,10 @@ class MetricSeen:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The latest values as people read them, oldest first."""
-        return tuple(text_of(each) for each in self.result.measurements[-SHOWN_MAX:])
+        """The latest values as people read them, oldest first; words that repeat are said once, with how often."""
+        texts = (text_of(each) for each in self.result.measurements[-SHOWN_MAX:])
+        groups = ((text, len(list(same))) for text, same in itertools.groupby(texts))
+        return tuple(_repeated(text, times) for text, times in groups)
 
     @property
     def rule(self) -> str:
@@ -63,6 +66,10 @@ class MetricSeen:
         if self.gauge is None or self.gauge.is_dry_run or self.gauge.tolerates_any_failure:
             return None
         return max(1, self.gauge.failure_limit - self.result.failed + 1)
+
+
+def _repeated(text: str, times: int) -> str:
+    return text if times == 1 else f"{text} ({times} times)"
 
 
 def seen(run: AnalysisRun) -> tuple[MetricSeen, ...]:

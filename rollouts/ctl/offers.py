@@ -24,7 +24,9 @@ class Offer:
 
 
 def offers(rollout: Rollout) -> tuple[Offer, ...]:
-    """What can be typed now, the most likely first."""
+    """What can be typed now, the most likely first; nothing while the status speaks of an earlier spec."""
+    if not summary.is_observed(rollout):
+        return ()
     name, is_paused = rollout.meta.name, rollout.spec.paused or bool(rollout.status.pause_conditions)
     is_inconclusive = pause.is_inconclusive(rollout.status)
     resuming = "measure again" if is_inconclusive else "end the pause by hand"
