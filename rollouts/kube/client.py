@@ -7,7 +7,6 @@ here: the queue is the one layer that tries again. Nor do watches: the pump has 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from rollouts.kube.errors import NotLeader, Unreachable, from_answer, from_transport
+from rollouts.lib import nesting
 
 Json = dict[str, Any]
 
@@ -223,8 +223,8 @@ def _decoded(answer: bytes) -> Json:
     if not answer:
         return {}
     try:
-        value = json.loads(answer)
-    except ValueError as error:
+        value = nesting.loads(answer)
+    except (ValueError, RecursionError) as error:
         raise Unreachable(f"the answer is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise Unreachable("the answer is not a JSON object")

@@ -99,7 +99,7 @@ def from_transport(error: BaseException) -> Unreachable:
 def _status_object(body: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -20,6 +20,7 @@ import structlog
 from rollouts.kube.client import ConfigurationError, Credentials
 from rollouts.kube.kinds import Kind, label_selector
 from rollouts.runtime.cache import Entry, entry_of
+from rollouts.runtime.watch_session import WatchSession
 
 log = structlog.get_logger()
 
@@ -171,9 +172,9 @@ class Pump:
         registry = kopf.OperatorRegistry()
 
         @kopf.on.login(registry=registry, id="login")
-        async def login(**_: Any) -> kopf.ConnectionInfo:
+        async def login(**_: Any) -> kopf.AiohttpSession:
             try:
-                return _connection(await self._login())
+                return WatchSession(await self._login())
             except ConfigurationError as error:
                 raise kopf.TemporaryError(str(error), delay=RESTART_PAUSE_SECONDS) from error
 
@@ -188,19 +189,6 @@ class Pump:
                 self._loop.call_soon_threadsafe(self._deliver, arrived)
 
         return handle
-
-
-def _connection(credentials: Credentials) -> kopf.ConnectionInfo:
-    scheme, _, token = credentials.authorization.partition(" ")
-    return kopf.ConnectionInfo(
-        server=credentials.server,
-        ca_path=credentials.ca_path,
-        certificate_path=credentials.certificate_path,
-        private_key_path=credentials.key_path,
-        insecure=credentials.is_insecure,
-        scheme=scheme or None,
-        token=token or None,
-    )
 
 
 def _settings(scope: Scope) -> kopf.OperatorSettings:
