@@ -88,16 +88,33 @@ def _invalid(plan: Plan[RolloutStatus], seen: Seen, finding: Finding, *, now: da
 
 def _unserved(spec: RolloutSpec) -> tuple[Finding, ...]:
     """What is valid but not carried out by this version: refused before any pod is made, never ignored in silence."""
-    canary_at = SPEC / "strategy" / "canary"
     if spec.workload_ref is not None:
         return (_not_served(SPEC / "workloadRef"),)
-    if isinstance(spec.strategy, BlueGreenStrategy):
-        return (_not_served(SPEC / "strategy" / "blueGreen"),)
-    if spec.strategy is not None and spec.strategy.traffic_routing is not None:
-        return (_not_served(canary_at / "trafficRouting"),)
-    return tuple(
-        _not_served((canary_at / "steps")[index], steps.describe(step))
-        for index, step in enumerate(spec.strategy.steps if spec.strategy else ())
+    match spec.strategy:
+        case BlueGreenStrategy():
+            return (_not_served(SPEC / "strategy" / "blueGreen"),)
+        case CanaryStrategy() as strategy:
+            return _unserved_of(strategy, SPEC / "strategy" / "canary")
+        case None:
+            return ()
+        case _:
+            assert_never(spec.strategy)
+
+
+def _unserved_of(strategy: CanaryStrategy, place: Place) -> tuple[Finding, ...]:
+    asked = {
+        "trafficRouting": strategy.traffic_routing,
+        "canaryService": strategy.canary_service,
+        "stableService": strategy.stable_service,
+        "pingPong": strategy.ping_pong,
+        "canaryMetadata": strategy.canary_metadata,
+        "stableMetadata": strategy.stable_metadata,
+        "antiAffinity": strategy.anti_affinity,
+    }
+    members = tuple(_not_served(place / name) for name, value in asked.items() if value)
+    return members + tuple(
+        _not_served((place / "steps")[index], steps.describe(step))
+        for index, step in enumerate(strategy.steps)
         if not isinstance(step, SetWeight | Pause | AnalysisStep)
     )
 

@@ -42,7 +42,7 @@ def _serving(turn: Turn, status: RolloutStatus) -> str:
     """How far the way back to stable is."""
     stable, canary = turn.stable(status), turn.new.current if turn.new else 0
     if stable is None:
-        return "the ReplicaSet of the stable version is gone, so the pods there are stay"
+        return "the ReplicaSet of the stable version is gone, so the pods that are there stay"
     if stable.available >= turn.desired and not canary:
         return "stable serves everything"
     left = f", {canary} canary {'pod is' if canary == 1 else 'pods are'} still there" if canary else ""
@@ -134,7 +134,19 @@ def _finishing(turn: Turn, status: RolloutStatus) -> str:
     if new is not None and new.available < turn.desired:
         return f"{new.available} of {turn.desired} pods of the stable version are available{_pods(turn, status)}"
     old = sum(rs.current for rs in turn.others(status))
-    return f"{old} pods of earlier versions are going away" if old else ""
+    return f"{old} pods of earlier versions are going away" if old else _restarting(turn, status)
+
+
+def _restarting(turn: Turn, status: RolloutStatus) -> str:
+    at, pods = turn.rollout.spec.restart_at, turn.seen.pods
+    if at is None or at == status.restarted_at:
+        return ""
+    if at > turn.now:
+        return f"all pods will be restarted from {_time(at)} on"
+    if isinstance(pods, Unreadable):
+        return f"pods created before {_time(at)} are to be restarted, but {pods.why}"
+    old = sum(pod.created_at < at for pod in pods or ())
+    return f"{old} pods created before {_time(at)} are still to be restarted, as far as disruption budgets allow"
 
 
 def _before_promotion(turn: Turn, status: RolloutStatus) -> str:
