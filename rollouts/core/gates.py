@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun, Phase
 from rollouts.api.rollout import DEFAULT_RUN_HISTORY_LIMIT, AnalysisStep, RolloutAnalysis
@@ -22,6 +23,8 @@ from rollouts.core.plan import WARNING, Change, Note
 from rollouts.core.turn import Turn, pod_hash_of
 
 StatusChange = Change[RolloutStatus]
+
+RECHECK = timedelta(seconds=30)  # what cannot be read may become readable without an event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,7 @@ def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
     seen = turn.seen.analysis_runs
     if isinstance(seen, Unreadable):
         note = Note(reason="AnalysisRunsUnreadable", message=seen.why, type=WARNING, is_event=False)
-        return Change(status=status, notes=(note,))
+        return Change(status=status, notes=(note,), requeue_at=turn.now + RECHECK)
     if is_void(turn, status):
         return end(turn, status)
     change = _answered(turn, Change(status=status), _background(turn, status), BACKGROUND)
@@ -192,7 +195,7 @@ def _started(
     unclear = templates.unreadable(gate.analysis, turn.seen.templates)
     if unclear is not None:
         note = Note(reason="AnalysisTemplateUnreadable", message=unclear.why, type=WARNING, is_event=False)
-        return dataclasses.replace(change, notes=(*change.notes, note))
+        return dataclasses.replace(change, notes=(*change.notes, note), requeue_at=turn.now + RECHECK)
     name = again.name if again else runs.next_name(base, _runs(turn), taken=turn.seen.run_names_taken)
     manifest = runs.manifest(turn, change.status, gate.analysis, name=name, labels=gate.labels)
     status = slot.put(change.status, AnalysisRunRef(name=name, status=Phase.PENDING))

@@ -15,7 +15,6 @@ DESIRED_REPLICAS = "rollout.argoproj.io/desired-replicas"
 SCALE_DOWN_DEADLINE = "scale-down-deadline"
 PROMOTED = "rollouts.io/promoted"
 """On a ReplicaSet that was stable once: its version has proven itself, so a rollback to it may skip the steps."""
-EXPERIMENT_NAME = "experiment.argoproj.io/name"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 VERB_PREFIX = "rollouts.io/"

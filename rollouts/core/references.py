@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from rollouts.api.findings import Finding, Kind
 from rollouts.api.rollout import AnalysisStep, CanaryStrategy, RolloutAnalysis
 from rollouts.core import templates
-from rollouts.core.observed import Seen, Unreadable
+from rollouts.core.observed import Seen
 
 
 def problems(seen: Seen, strategy: CanaryStrategy) -> tuple[Finding, ...]:
@@ -26,12 +26,6 @@ def problems(seen: Seen, strategy: CanaryStrategy) -> tuple[Finding, ...]:
                 Finding(path=problem.path, field=problem.path, kind=Kind.INVALID, message=problem.message, value=value)
             )
     return tuple(found)
-
-
-def unreadable(seen: Seen, strategy: CanaryStrategy) -> Unreadable | None:
-    """Why it cannot be told whether all is there."""
-    reasons = (templates.unreadable(analysis, seen.templates) for _, analysis in _analyses(strategy))
-    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _analyses(strategy: CanaryStrategy) -> Iterator[tuple[str, RolloutAnalysis]]:

@@ -255,7 +255,9 @@ def _retry(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
 def _resume(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
     if not turn.rollout.spec.paused and not status.pause_conditions:
         return Refusal("nothing to resume: the rollout is not paused")
-    return Effect("resumed", dataclasses.replace(status, pause_conditions=()))
+    # The sign of a resume: a pause of the controller's, without its reasons.
+    was_paused = status.controller_pause or bool(status.pause_conditions)
+    return Effect("resumed", dataclasses.replace(status, pause_conditions=(), controller_pause=was_paused))
 
 
 def _pause(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
