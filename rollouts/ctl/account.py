@@ -24,7 +24,7 @@ from rollouts.core.decide import decide
 from rollouts.core.plan import Plan
 from rollouts.core.steps import describe
 from rollouts.ctl import measurements, pods, seeing, summary
-from rollouts.ctl.amounts import brief
+from rollouts.ctl.amounts import brief, distance, retold
 from rollouts.ctl.family import Family, hash_of, name_of
 from rollouts.ctl.measurements import MetricSeen
 from rollouts.ctl.summary import Said
@@ -33,7 +33,7 @@ from rollouts.lib import timestamps
 
 REASONS_SHOWN_MAX = 3
 
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_NESTED = re.compile(r" \(([^()]*)\)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +66,8 @@ def account(family: Family, now: datetime) -> Account:
 
 def with_distance(text: str, now: datetime) -> str:
     """A text with how far away each moment in it is."""
-
-    def told(match: re.Match[str]) -> str:
-        moment = timestamps.parse(match[0])
-        return match[0] if moment is None else f"{match[0]} ({_distance(moment, now)})"
-
-    return _MOMENT.sub(told, text)
-
-
-def _distance(moment: datetime, now: datetime) -> str:
-    return (
-        f"in {brief((moment - now).total_seconds())}"
-        if moment > now
-        else f"{brief((now - moment).total_seconds())} ago"
-    )
+    told = retold(text, lambda moment: f"{timestamps.render(moment)} ({distance(moment, now)})")
+    return _NESTED.sub(r", \1)", told)
 
 
 def undone(family: Family, now: datetime) -> str:
@@ -115,8 +103,9 @@ def _waits(rollout: Rollout, played: Plan[RolloutStatus]) -> Iterator[str]:
         return
     yield heard.message if heard is not None and heard.message else words
     progressing = conditions.get(rollout.status.conditions, c.PROGRESSING)
-    if progressing is not None and progressing.last_update_time is not None and not summary.is_promoted(rollout):
-        yield f"Last progress: {timestamps.render(progressing.last_update_time)}"
+    is_moving = summary.said(rollout).phase == "Progressing" and not summary.is_promoted(rollout)
+    if is_moving and progressing is not None and progressing.last_update_time is not None:
+        yield f"The last progress was at {timestamps.render(progressing.last_update_time)}"
 
 
 def _pods_in_the_way(family: Family) -> Iterator[str]:
@@ -199,12 +188,12 @@ def _following(rollout: Rollout) -> str:
     if not summary.is_observed(rollout) or index is None or index >= len(steps):
         return ""
     if index + 1 == len(steps):
-        return "after this step the version is promoted, once all its pods are available"
+        return "the promotion follows, once all its pods are available"
     step = steps[index + 1]
     shown = (
         f"{describe(step)} %" if isinstance(step, SetWeight) and summary.weight_max(rollout) == 100 else describe(step)
     )
-    return f"after it comes step {index + 2} of {len(steps)} ({shown})"
+    return f"step {index + 2} of {len(steps)} ({shown}) follows"
 
 
 def _aborts(rollout: Rollout, runs: Sequence[AnalysisRun]) -> Iterator[str]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Callable
 from datetime import datetime
 
-from rollouts.lib import durations
+from rollouts.lib import durations, timestamps
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def duration(text: str) -> int:
@@ -19,6 +23,22 @@ def duration(text: str) -> int:
 def age(since: datetime | None, now: datetime) -> str:
     """How long ago, as kubectl says it: `45s`, `12m`, `3h`, `5d`; empty when nobody knows."""
     return "" if since is None else brief((now - since).total_seconds())
+
+
+def retold(text: str, tell: Callable[[datetime], str]) -> str:
+    """A text with every moment in it told in other words."""
+
+    def told(match: re.Match[str]) -> str:
+        moment = timestamps.parse(match[0])
+        return match[0] if moment is None else tell(moment)
+
+    return _MOMENT.sub(told, text)
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """How far away a moment is: `in 5m`, `30s ago`."""
+    seconds = (moment - now).total_seconds()
+    return f"in {brief(seconds)}" if seconds > 0 else f"{brief(-seconds)} ago"
 
 
 def brief(seconds: float) -> str:

@@ -41,6 +41,11 @@ class MetricSeen:
         return tuple(_repeated(text, times) for text, times in groups)
 
     @property
+    def latest(self) -> str:
+        """The last value as people read it; empty before there is one."""
+        return text_of(self.result.measurements[-1]) if self.result.measurements else ""
+
+    @property
     def rule(self) -> str:
         """What values are held to."""
         if self.gauge is None:

@@ -21,6 +21,7 @@ from rollouts.core.actions import Action
 from rollouts.core.decide import decide
 from rollouts.core.plan import Plan
 from rollouts.ctl import rehearsed_analysis, seeing
+from rollouts.ctl.amounts import exact, retold
 from rollouts.ctl.family import Family, Json
 from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES, REPLICA_SETS
 from rollouts.lib import timestamps
@@ -196,10 +197,11 @@ class Rehearsal:
         current = f"-{plan.status.current_pod_hash}"
         available = {name: int(each["status"]["availableReplicas"]) for name, each in self._counted()}
         new = sum(count for name, count in available.items() if name.endswith(current))
+        words = ready.message if ready is not None else plan.status.message
         return Moment(
             at=int((self.now - self._began).total_seconds()),
             status=plan.status,
-            words=ready.message if ready is not None else plan.status.message,
+            words=retold(words, lambda moment: f"{exact((moment - self._began).total_seconds())} after the start"),
             new=new,
             old=sum(available.values()) - new,
             total=sum(int(each["spec"]["replicas"]) for each in self._replica_sets.values()),

@@ -235,7 +235,7 @@ def _metrics(run: AnalysisRun, now: datetime, *, is_current: bool) -> Sequence[N
             kind="Metric",
             status=str(metric.result.phase),
             mark=MARKS.get(str(metric.result.phase)),
-            info=tuple(filter(None, (measurements.sparkline(metric.result.measurements), *metric.values[-1:]))),
+            info=tuple(filter(None, (measurements.sparkline(metric.result.measurements), metric.latest))),
             age=f"{metric.result.count}/{metric.gauge.count}" if metric.gauge and metric.gauge.count else "",
         )
         for metric in measurements.seen(run)

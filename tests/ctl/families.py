@@ -1,0 +1,115 @@
+"""Families for tests of people's commands: a played world as the commands would read it from an API server."""
+
+from __future__ import annotations
+
+import copy
+import io
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from rollouts.ctl.family import Family
+from rollouts.lib import timestamps
+from tests.builders import Json, a_rollout, a_template, analysis, canary, pause
+from tests.cluster import Settings
+from tests.world import World
+
+WORDS = "the controller's own words, which began at 2026-01-01T12:01:00Z"
+"""What the Ready condition says in these tests; the core's words have tests of their own."""
+
+EVENTS = tuple(
+    {
+        "metadata": {"name": f"event-{number}"},
+        "reason": reason,
+        "message": f"{reason} and so on",
+        "lastTimestamp": "2026-01-01T12:00:30Z",
+    }
+    for number, reason in enumerate(("RolloutUpdated", "RolloutStepCompleted"))
+)
+
+
+def family_of(world: World) -> Family:
+    """The Rollout, its ReplicaSets, pods and runs, and two Events."""
+    sets = tuple(copy.deepcopy(world.replica_sets[name]) for name in sorted(world.replica_sets))
+    rollout = copy.deepcopy(world.rollout)
+    for condition in rollout["status"]["conditions"]:
+        if condition["type"] in ("Ready", "Reconciling", "Stalled"):
+            condition["message"] = WORDS
+    return Family(
+        rollout=rollout,
+        objects={
+            "replicasets": sets,
+            "pods": tuple(pod for owner in sets for pod in _pods(world, owner)),
+            "analysisruns": tuple(copy.deepcopy(world.runs[name]) for name in sorted(world.runs)),
+            "analysistemplates": tuple(copy.deepcopy(each) for each in world.templates.values()),
+        },
+        events=EVENTS,
+    )
+
+
+def _pods(world: World, owner: Json) -> list[Json]:
+    name = owner["metadata"]["name"]
+    return [_pod(world, owner, f"{name}-{ordinal}", made) for ordinal, made in enumerate(world.pods_of(name))]
+
+
+def _pod(world: World, owner: Json, name: str, made: Any) -> Json:
+    is_ready = world.is_ready(owner, made)
+    state = {"running": {}} if is_ready else {"waiting": {"reason": "ContainerCreating"}}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "creationTimestamp": timestamps.render(made),
+            "ownerReferences": [{"uid": owner["metadata"]["uid"]}],
+        },
+        "spec": {"containers": [{"name": "web"}]},
+        "status": {
+            "phase": "Running" if is_ready else "Pending",
+            "containerStatuses": [{"name": "web", "ready": is_ready, "restartCount": 0, "state": state}],
+        },
+    }
+
+
+def a_world(reading: float = 0.99, **spec: Any) -> World:
+    """Five pods of v1; steps: 20 %, a pause for a person, an analysis of three measurements, 60 %, 5 minutes."""
+    steps = canary(20, pause(), analysis("success-rate"), 60, pause("5m"))
+    metric = {
+        "name": "success-rate",
+        "interval": "1m",
+        "count": 3,
+        "successCondition": "result[0] >= 0.95",
+        "failureLimit": 1,
+        "provider": {"prometheus": {"address": "http://prometheus:9090", "query": "rate"}},
+    }
+    settings = Settings(reading=lambda metric, now: [reading])
+    world = World(
+        a_rollout(steps, replicas=5, **spec), templates=[a_template("success-rate", metric)], settings=settings
+    )
+    world.run(60)
+    return world
+
+
+def an_update(world: World) -> World:
+    """The world with v2 at the pause for a person, two minutes on."""
+    world.set_image("v2")
+    world.run(120)
+    return world
+
+
+def at_the_analysis(world: World, seconds: float = 70) -> World:
+    """The world with v2 at its analysis, so many seconds after a person went on."""
+    an_update(world)
+    world.patch_status({"pauseConditions": None})
+    world.run(seconds)
+    return world
+
+
+def drawn(picture: RenderableType, *, width: int = 120) -> str:
+    """What is printed on a terminal of this width, less its colors."""
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False).print(picture)
+    return out.getvalue()
+
+
+LATER = timedelta(seconds=5)

@@ -1,0 +1,96 @@
+"""What `plan` foretells is what the same rules do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rollouts.api import parse
+from rollouts.cli import main
+from rollouts.ctl import forecast, plan
+from rollouts.ctl.connection import CommandError
+from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis, analysis, canary, pause
+from tests.ctl.families import drawn
+from tests.world import World
+
+MEASURED = a_template("success-rate", a_metric(interval="20s", count=5))
+
+
+def planned(rollout: Json, *templates: Json, ready_after: int = 10) -> str:
+    """The plan as it is printed."""
+    return drawn(plan.plan(rollout, templates, ready_after=ready_after))
+
+
+def rows(rollout: Json, *templates: Json, ready_after: int = 10) -> forecast.Forecast:
+    """The forecast alone."""
+    moments = plan.rehearsed(rollout, list(templates), available_after=ready_after)
+    return forecast.forecast(parse.parse_rollout(rollout).value, moments)
+
+
+def test_plan_of_a_canary(golden: Callable[[str], None]) -> None:
+    """Steps, times, pods and shares, and what its author should mind."""
+    steps = canary(15, pause(), analysis("success-rate"), 60, pause("5m"))
+    golden(planned(a_rollout(steps, replicas=5), MEASURED))
+
+
+def test_a_plan_keeps_the_time_of_a_played_update() -> None:
+    """To the second, in a cluster whose pods take as long."""
+    strategy = canary(25, analysis("success-rate"), 50, pause("90s"))
+    world = World(a_rollout(strategy, image="v0", replicas=8), templates=[MEASURED])
+    world.run(60)
+    began = world.now
+    world.set_image("v1")
+    while world.status.get("phase") != "Healthy" or world.is_edited():
+        world.run(1)
+    took = (world.now - began).total_seconds()
+    assert rows(a_rollout(strategy, replicas=8), MEASURED, ready_after=5).seconds == took
+
+
+def test_pods_that_take_longer_than_the_deadline_are_warned_of() -> None:
+    """minReadySeconds counts."""
+    strategy = canary(50)
+    rollout = a_rollout(
+        strategy, replicas=2, minReadySeconds=30, progressDeadlineSeconds=35, progressDeadlineAbort=True
+    )
+    told = planned(rollout)
+    assert "progressDeadlineSeconds (35) is no longer than a pod takes to be available (40s)" in told
+    assert "It stands still at the end: " in told
+
+
+def test_a_background_analysis_that_delays_the_end_is_warned_of() -> None:
+    """By how much."""
+    slow = a_template("slow", a_metric("slow", interval="1m", count=4, initialDelay="2m"))
+    told = planned(a_rollout(canary(50, analysis=an_analysis("slow")), replicas=2), slow)
+    assert "the background analysis alone delays the promotion by" in told
+
+
+def test_a_template_that_is_not_in_the_files_is_taken_to_pass() -> None:
+    """It may be in the cluster."""
+    told = planned(a_rollout(canary(50, analysis("elsewhere", service="web")), replicas=2))
+    assert "AnalysisTemplate elsewhere is not in the files" in told
+    assert "Healthy after" in told
+
+
+def test_a_rolling_update_is_one_row() -> None:
+    """Without steps."""
+    (row,) = rows(a_rollout(replicas=4)).rows
+    assert (row.what, row.new, row.old) == ("rolling update", 4, 0)
+
+
+def test_what_the_controller_would_refuse_is_refused() -> None:
+    """With its reason."""
+    with pytest.raises(CommandError, match=r"would refuse it: .*setWeight"):
+        planned(a_rollout(canary(500)))
+
+
+def test_plan_reads_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Rollout and its templates; a file without one, or that cannot be read, is an error with its name."""
+    path = tmp_path / "web.yaml"
+    path.write_text(yaml.safe_dump_all([a_rollout(canary(50, analysis("success-rate"))), MEASURED]))
+    assert main(["plan", str(path), "--ready-after", "1m", "--from-image", "v0"]) == 0
+    assert "each available after 1m" in capsys.readouterr().out
+    assert main(["plan", str(tmp_path / "none.yaml")]) == 1
+    assert "none.yaml: No such file" in capsys.readouterr().err

@@ -1,0 +1,131 @@
+"""What `get` and `explain` show, in the states people look at."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rollouts.ctl import explain, get, listing
+from rollouts.ctl.account import undone
+from rollouts.ctl.drawing import ASCII, UNICODE
+from rollouts.ctl.family import Family
+from tests.ctl.families import LATER, a_world, an_update, at_the_analysis, drawn, family_of
+from tests.world import World
+
+Golden = Callable[[str], None]
+
+
+def picture(world: World, *, width: int = 120) -> str:
+    """`rollouts get`, five seconds later."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, highlight=False)
+    console.print(get.view(family_of(world), now=world.now + LATER, console=console))
+    return out.getvalue()
+
+
+def account(world: World, **changes: Any) -> str:
+    """`rollouts explain -n shop`, five seconds later."""
+    seen: Family = dataclasses.replace(family_of(world), **changes)
+    view = explain.view(seen, now=world.now + LATER, signs=UNICODE, command=lambda words: f"rollouts {words} -n shop")
+    return drawn(view)
+
+
+def test_get_of_a_pause(golden: Golden) -> None:
+    """Both versions, their tags, their pods, and what is waited for."""
+    golden(picture(an_update(a_world())))
+
+
+def test_get_of_an_analysis(golden: Golden) -> None:
+    """The current run shows its measurements."""
+    golden(picture(at_the_analysis(a_world())))
+
+
+def test_get_on_a_narrow_terminal(golden: Golden) -> None:
+    """80 columns are enough: no line is wrapped."""
+    golden(picture(at_the_analysis(a_world()), width=80))
+
+
+def test_get_when_something_cannot_be_read() -> None:
+    """It is said, and the rest is shown."""
+    import dataclasses
+
+    world = a_world()
+    seen = dataclasses.replace(family_of(world), unread={"pods": "pods is forbidden"})
+    console = Console(file=io.StringIO(), width=120)
+    assert "pods: pods is forbidden" in drawn(get.view(seen, now=world.now, console=console))
+
+
+def test_explain_of_a_pause(golden: Golden) -> None:
+    """Since when, what a person can type, what comes next."""
+    golden(account(an_update(a_world())))
+
+
+def test_explain_of_an_analysis(golden: Golden) -> None:
+    """Measurements with the rule; the next one; what would abort it."""
+    golden(account(at_the_analysis(a_world())))
+
+
+def test_explain_of_an_abort(golden: Golden) -> None:
+    """Why, on what evidence, and the ways out."""
+    golden(account(at_the_analysis(a_world(reading=0.5), seconds=300)))
+
+
+def test_explain_of_what_is_healthy(golden: Golden) -> None:
+    """Nothing is waited for, and nothing is offered that means nothing."""
+    golden(account(a_world()))
+
+
+def test_explain_without_a_controller() -> None:
+    """The status speaks of an earlier spec: said first, and the rules are played on what is there."""
+    world = a_world()
+    world.set_image("v2")
+    told = account(world)
+    assert "has not answered the present spec (generation 2; it answered 1)" in told
+    assert "By its rules: step 1 of 5 (setWeight: 20)" in told
+    assert "You can type" not in told
+
+
+def test_explain_with_the_status_of_another_controller() -> None:
+    """Without a Ready condition the words are the core's, played on the live objects."""
+    world = an_update(a_world())
+    status = world.rollout["status"]
+    status["conditions"] = [each for each in status["conditions"] if each["type"] != "Ready"]
+    assert "Step 2 of 5 (pause)" in account(world)
+
+
+def test_explain_names_pods_that_are_not_ready() -> None:
+    """By what they say."""
+    world = a_world()
+    world.set_image("v2")
+    world.settle()
+    assert "1 of 1 pods of web-" in account(world)
+    assert "are not ready: 1 ContainerCreating" in account(world)
+
+
+def test_a_verb_left_on_the_rollout_is_not_played_again() -> None:
+    """An applied abort that was answered long ago is nothing the controller has left undone."""
+    world = an_update(a_world())
+    world.rollout["metadata"]["annotations"]["rollouts.io/abort"] = "abort"
+    assert undone(family_of(world), world.now) == ""
+
+
+def test_what_the_controller_has_left_undone_is_named() -> None:
+    """A new version that nobody began; a step that is over."""
+    world = a_world()
+    world.set_image("v2")
+    assert undone(family_of(world), world.now) == "begin the update"
+    paused = an_update(a_world())
+    paused.patch_status({"pauseConditions": None})
+    assert undone(family_of(paused), paused.now) == "go on to another step"
+
+
+@pytest.mark.parametrize("signs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+def test_list_of(signs: Any, golden: Golden) -> None:
+    """One line each, with the columns of the public plugin."""
+    world = an_update(a_world())
+    golden(drawn(listing.table([world.rollout], signs, now=world.now)))
