@@ -5,6 +5,7 @@ It watches, so what it judges is what was stored, write for write. Requests are 
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
@@ -27,7 +28,7 @@ class Witness:
         self._namespace = place.namespace
         self._informers = Informers(place.api)
         self._replica_sets = self._informers.of(REPLICA_SETS)
-        self._replica_sets.on_change(lambda old, new: self._count())
+        self._replica_sets.on_change(lambda old, new: self._count_soon())
         self._informers.of(ROLLOUTS).on_change(lambda old, new: self._follow(new))
 
     async def __aenter__(self) -> Self:
@@ -41,6 +42,10 @@ class Witness:
 
     def _is_here(self, obj: Json | None) -> bool:
         return obj is not None and obj["metadata"]["namespace"] == self._namespace
+
+    def _count_soon(self) -> None:
+        """When all is there: a list that is read anew arrives object by object."""
+        asyncio.get_running_loop().call_soon(self._count)
 
     def _count(self) -> None:
         wanted = sum(int(each["spec"]["replicas"]) for each in self._replica_sets if self._is_here(each))
