@@ -117,7 +117,7 @@ def assemble(
     runs: WorkQueue[Key] = WorkQueue(loop)
     telemetry.show_depth(ROLLOUTS.name, lambda: len(rollouts))
     telemetry.show_depth(ANALYSIS_RUNS.name, lambda: len(runs))
-    intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs})
+    intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs}, is_open=False)
     statuses = StatusWriter(writer)
     scope = _scope(settings)
     pump = Pump(scope, login=source.credentials, deliver=intake.deliver)
@@ -170,7 +170,16 @@ def assemble(
         Crew(worker=on_rollouts, queue=rollouts, loops=settings.rollout_workers),
         Crew(worker=on_runs, queue=runs, loops=settings.analysis_workers),
     )
-    return Parts(cache=cache, pump=pump, census=census, elector=elector, crews=crews, events=events, measurer=measurer)
+    return Parts(
+        cache=cache,
+        intake=intake,
+        pump=pump,
+        census=census,
+        elector=elector,
+        crews=crews,
+        events=events,
+        measurer=measurer,
+    )
 
 
 def _scope(settings: Settings) -> Scope:

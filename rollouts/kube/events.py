@@ -114,6 +114,9 @@ class EventRecorder:
                     await self._deliver(name, occurrence)
                 except NotLeader:
                     return
+                except Exception:  # an Event that cannot be told must not silence the others
+                    self.dropped += 1
+                    log.exception("event_failed", event_name=name)
             self._arrived.clear()
             self._idle.set()
 

@@ -241,7 +241,9 @@ class Elector:
         pause = self._timing.retry_period * (1 + random.random() * JITTER)
         if self._seen is None or not self._seen.holder:
             return pause
-        return max(0.05, min(pause, self._seen.expires_at(self._timing) - self._clock()))
+        remaining = self._seen.expires_at(self._timing) - self._clock()
+        # past it the claim is contested already, and what failed will not be better at once
+        return pause if remaining <= 0 else max(0.05, min(pause, remaining))
 
 
 def _version(lease: Json) -> Any:

@@ -17,6 +17,9 @@ from rollouts.kube.kinds import ROLLOUTS, Key, Kind
 
 Path = tuple[str, ...]
 
+ITEM = "[]"
+"""Stands in a path for every item of a list."""
+
 DROPPED_MEMBERS_MAX = 1000  # a CRD has a few hundred; beyond that it is not the CRD that drops them
 
 
@@ -54,7 +57,8 @@ class StatusWriter:
     def changes(self, kind: Kind, *, before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
         """The merge patch from one status to another, without what the CRD would drop; empty: no write is due."""
         kept = {member: value for member, value in after.items() if self.keeps(kind, member)}
-        return difference(before, kept, ignored=self._dropped.get(kind, frozenset()))
+        dropped = self._dropped.get(kind)
+        return difference(before, _without(kept, (), dropped) if dropped else kept)
 
     async def write(self, target: Target, changes: Json) -> Json:
         """Send changes to a status and return the object as stored. Raises ApiError (Conflict when it has moved on)."""
@@ -82,24 +86,15 @@ class StatusWriter:
             dropped.update(_missing(sent, stored if isinstance(stored, dict) else {}))
 
 
-def difference(
-    before: Mapping[str, Any], after: Mapping[str, Any], *, ignored: frozenset[Path] | set[Path] = frozenset()
-) -> Json:
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
     """The merge patch that turns `before` into `after`: null removes a member, lists are replaced whole."""
-    return _difference(before, after, (), ignored)
-
-
-def _difference(
-    before: Mapping[str, Any], after: Mapping[str, Any], path: Path, ignored: frozenset[Path] | set[Path]
-) -> Json:
     patch: Json = {name: None for name in before if name not in after}
     for name, value in after.items():
-        here = (*path, name)
         old = before.get(name)
-        if here in ignored or (old == value and type(old) is type(value) and name in before):
+        if old == value and type(old) is type(value) and name in before:
             continue
         if isinstance(value, Mapping) and isinstance(old, Mapping):
-            nested = _difference(old, value, here, ignored)
+            nested = difference(old, value)
             if nested:
                 patch[name] = nested
         else:
@@ -107,13 +102,24 @@ def _difference(
     return patch
 
 
-def _missing(sent: Mapping[str, Any], stored: Mapping[str, Any], path: Path = ()) -> set[Path]:
+def _without(value: Any, path: Path, dropped: set[Path]) -> Any:
+    """The same value less the members at these paths."""
+    if isinstance(value, Mapping):
+        members = ((name, member, (*path, name)) for name, member in value.items())
+        return {name: _without(member, here, dropped) for name, member, here in members if here not in dropped}
+    if isinstance(value, list):
+        return [_without(item, (*path, ITEM), dropped) for item in value]
+    return value
+
+
+def _missing(sent: Any, stored: Any, path: Path = ()) -> set[Path]:
+    """Paths of what was sent and is not there; None was sent to remove something."""
     found: set[Path] = set()
-    for name, value in sent.items():
-        if value is None:
-            continue
-        if name not in stored:
-            found.add((*path, name))
-        elif isinstance(value, Mapping) and isinstance(stored[name], Mapping):
-            found |= _missing(value, stored[name], (*path, name))
+    if isinstance(sent, Mapping) and isinstance(stored, Mapping):
+        for name, value in sent.items():
+            if value is not None:
+                found |= _missing(value, stored[name], (*path, name)) if name in stored else {(*path, name)}
+    elif isinstance(sent, list) and isinstance(stored, list) and len(sent) == len(stored):
+        for item, kept in zip(sent, stored, strict=True):
+            found |= _missing(item, kept, (*path, ITEM))
     return found

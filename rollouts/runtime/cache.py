@@ -123,7 +123,7 @@ class Cache:
     def put(self, entry: Entry) -> Change | None:
         """Take in one version of an object; None when it is known already, or older than what is known."""
         known = self._objects[entry.kind].get(entry.key)
-        if known is not None and known.uid == entry.uid and not is_newer(entry.version, than=known.version):
+        if known is not None and not _succeeds(entry, known):
             return None
         if known is not None:
             self._unlink(known)
@@ -169,6 +169,20 @@ class Cache:
             index[name].discard(entry.key)
             if not index[name]:
                 del index[name]
+
+
+def _succeeds(entry: Entry, known: Entry) -> bool:
+    """Whether an object takes the place of what is known under its name: a later version of it, or its successor.
+
+    Events of different objects may overtake each other, so the last one of a predecessor may come late.
+    """
+    if entry.uid != known.uid and (created := _created(entry)) != (before := _created(known)):
+        return created > before
+    return is_newer(entry.version, than=known.version)
+
+
+def _created(entry: Entry) -> str:
+    return str(metadata(entry.object).get("creationTimestamp", ""))
 
 
 def is_newer(version: str, *, than: str) -> bool:

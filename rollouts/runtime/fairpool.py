@@ -16,8 +16,12 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-THREADS_MAX = 32
+THREADS_MAX = 128  # they only wait; whoever wants to block them all needs sixteen backends that hang
 THREADS_PER_LANE_MAX = 8
+
+
+class NoTurn(Exception):
+    """All threads were taken for the whole time: nothing was asked."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,20 +43,36 @@ class FairPool:
     async def run(self, lane: str, work: Callable[[], T], *, wait_seconds: float, run_seconds: float) -> T:
         """Run `work` in a thread and return its result.
 
-        Raises TimeoutError when its turn does not come within `wait_seconds`, or it does not end within `run_seconds`
-        after that; else whatever `work` raises.
+        Raises NoTurn when its turn does not come within `wait_seconds`, TimeoutError when it does not end within
+        `run_seconds` after that; else whatever `work` raises.
         """
         call = _Call(work, asyncio.get_running_loop().create_future(), asyncio.Event())
         self._lanes.setdefault(lane, deque()).append(call)
         self._dispatch()
         try:
-            async with asyncio.timeout(wait_seconds):
-                await call.started.wait()
+            await self._turn(lane, call, wait_seconds)
             async with asyncio.timeout(run_seconds):
                 result: T = await call.done
                 return result
         finally:
             call.done.cancel()
+
+    async def _turn(self, lane: str, call: _Call, wait_seconds: float) -> None:
+        try:
+            async with asyncio.timeout(wait_seconds):
+                await call.started.wait()
+        except TimeoutError:
+            raise NoTurn from None
+        finally:
+            if not call.started.is_set():
+                self._leave(lane, call)
+
+    def _leave(self, lane: str, call: _Call) -> None:
+        waiting = self._lanes.get(lane)
+        if waiting is not None and call in waiting:
+            waiting.remove(call)
+            if not waiting:
+                del self._lanes[lane]
 
     def _dispatch(self) -> None:
         """Start what may start: one call per lane and round, until the threads or the calls run out."""

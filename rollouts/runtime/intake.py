@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rollouts.kube.kinds import Key, Kind
+from rollouts.kube.kinds import ROLLOUTS, Key, Kind
 from rollouts.runtime.cache import Cache, Change, Entry
 from rollouts.runtime.pump import Event
 from rollouts.runtime.queue import WorkQueue
-from rollouts.runtime.triggers import Triggers
+from rollouts.runtime.triggers import Triggers, asks_for_abort
 
 DELETED = "DELETED"
 
@@ -19,8 +19,9 @@ DELETED = "DELETED"
 class Intake:
     """Feeds one cache and the queues of the kinds that are worked on."""
 
-    def __init__(self, cache: Cache, queues: Mapping[Kind, WorkQueue[Key]]) -> None:
+    def __init__(self, cache: Cache, queues: Mapping[Kind, WorkQueue[Key]], *, is_open: bool = True) -> None:
         self._cache = cache
+        self._is_open = is_open
         self._queues = queues
         self._triggers = Triggers(cache)
         self._listeners: list[Callable[[Event, bool], None]] = []
@@ -28,6 +29,14 @@ class Intake:
     def listen(self, listener: Callable[[Event, bool], None]) -> None:
         """Have every event told to `listener`, with whether its object was known before."""
         self._listeners.append(listener)
+
+    def open(self) -> None:
+        """Begin to fill the queues, with all that is known. Before that nobody takes from them: a standby's queues
+        would only gather the names of objects that came and went."""
+        self._is_open = True
+        for kind, queue in self._queues.items():
+            for entry in self._cache.entries(kind):
+                queue.add(entry.key, urgent=kind == ROLLOUTS and asks_for_abort(entry))
 
     def deliver(self, event: Event) -> None:
         """Take in one message of a watch."""
@@ -52,5 +61,5 @@ class Intake:
         """Queue whom a change of the cache concerns."""
         for trigger in self._triggers.of(change):
             queue = self._queues.get(trigger.kind)
-            if queue is not None:
+            if queue is not None and self._is_open:
                 queue.add(trigger.key, urgent=trigger.is_urgent)

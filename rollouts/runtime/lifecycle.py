@@ -22,6 +22,7 @@ from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, Key
 from rollouts.kube.lease import Elector
 from rollouts.runtime.cache import Cache
 from rollouts.runtime.census import Census
+from rollouts.runtime.intake import Intake
 from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.pump import Pump
 from rollouts.runtime.queue import WorkQueue
@@ -57,6 +58,7 @@ class Parts:
     """All that lives as long as the process; `elector` None: there are no rivals."""
 
     cache: Cache
+    intake: Intake
     pump: Pump
     census: Census
     elector: Elector | None
@@ -99,6 +101,7 @@ async def _lead(parts: Parts, working: asyncio.Event) -> None:
     if parts.elector is not None:
         await parts.elector.leading.wait()
     await parts.census.complete(tuple(kind for kind in parts.census.kinds if kind not in NEEDED))
+    parts.intake.open()
     log.info("work_started")
     working.set()
     events = _task(parts.events.run())

@@ -1,8 +1,9 @@
 """Sends the queries of analysis runs to their providers, and keeps the answers for the next turn.
 
 Secrets are read when a query is sent and are kept no longer than it takes. A query that could not be sent, because
-the API server did not hand out a Secret in time, is withdrawn and decided on again; only what a backend answered, or
-failed to answer within its deadline, becomes a reading. What a reading means does not belong here.
+the API server did not hand out a Secret in time or other backends kept all threads waiting, is withdrawn and decided on
+again; only what a backend answered, or failed to answer within its deadline, becomes a reading. What a reading means
+does not belong here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rollouts.kube.errors import ApiError, Denied, NotFound
 from rollouts.kube.kinds import Key
 from rollouts.ports import MetricProvider, Pending, Query, Reading
 from rollouts.runtime.clock import utc_now
-from rollouts.runtime.fairpool import FairPool
+from rollouts.runtime.fairpool import FairPool, NoTurn
 from rollouts.runtime.readings import Readings
 
 log = structlog.get_logger()
@@ -98,9 +99,10 @@ class Measurer:
         except _Refused as refused:
             reading = Reading(error=str(refused))
         except ApiError as error:
-            log.info("query_not_sent", metric=action.metric, run=str(key), error=error.message)
-            self._readings.withdraw(action.run_uid, (action.metric, action.ordinal))
-            self._on_failure(key, error.retry_after_seconds or 0.0)
+            self._put_off(key, action, why=error.message, seconds=error.retry_after_seconds or 0.0)
+            return
+        except NoTurn:
+            self._put_off(key, action, why="all threads wait for backends", seconds=0.0)
             return
         seen = ReadingSeen(
             metric=action.metric,
@@ -116,6 +118,12 @@ class Measurer:
         )
         if self._readings.answer(action.run_uid, seen):
             self._on_answer(key)
+
+    def _put_off(self, key: Key, action: Measure, *, why: str, seconds: float) -> None:
+        """Nothing was asked, so nothing is known: have it decided on again."""
+        log.info("query_not_sent", metric=action.metric, run=str(key), error=why)
+        self._readings.withdraw(action.run_uid, (action.metric, action.ordinal))
+        self._on_failure(key, seconds)
 
     async def _secrets(self, namespace: str, wanted: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         return {
@@ -174,6 +182,8 @@ class Measurer:
             )
         except TimeoutError:
             return Reading(error=f"no answer within {query.deadline_seconds:g} seconds")
+        except NoTurn:
+            raise
         except Exception as error:  # a provider's bug costs its own metric only
             log.error("provider_failed", lane=lane, error=type(error).__name__, exc_info=not query.secrets)
             return Reading(error=f"the provider failed with {type(error).__name__}; see the controller's log")

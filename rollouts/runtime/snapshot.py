@@ -18,6 +18,7 @@ from rollouts.api.findings import Finding
 from rollouts.api.rollout import Rollout
 from rollouts.core.naming import REVISION
 from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable
+from rollouts.kube.errors import Unreachable
 from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, Key, Kind
 from rollouts.lib import selectors, timestamps
 from rollouts.runtime.cache import Cache, Entry, Json, metadata
@@ -44,6 +45,13 @@ class Snapshots:
         self._unreadable = unreadable
         self._keeps_verbs = keeps_verbs
         self._instance_id = instance_id
+
+    def require(self, *kinds: Kind) -> None:
+        """Raises Unreachable while one of these kinds is unreadable, which is not the same as empty."""
+        for kind in kinds:
+            why = self._unreadable(kind)
+            if why is not None:
+                raise Unreachable(why)
 
     def parsed_rollout(self, key: Key) -> Rollout | None:
         """The Rollout alone, to find out what else must be read; None: it is gone."""

@@ -114,17 +114,19 @@ def named_templates(entry: Entry) -> frozenset[TemplateRef]:
     return entry.parsed("named_templates", lambda entry: frozenset(_template_refs(entry.object.get("spec"))))
 
 
-def _template_refs(value: Any) -> Iterator[TemplateRef]:
-    if isinstance(value, Mapping):
-        name = value.get("templateName")
-        if isinstance(name, str) and name:
-            yield TemplateRef(template_name=name, cluster_scope=value.get("clusterScope") is True)
-        for field, member in value.items():
-            if field != "template":  # a pod template names no analysis, and is the largest part of a Rollout
-                yield from _template_refs(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _template_refs(item)
+def _template_refs(spec: Any) -> Iterator[TemplateRef]:
+    """Without recursion: a spec may be nested deeper than calls can be."""
+    todo = [spec]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            name = value.get("templateName")
+            if isinstance(name, str) and name:
+                yield TemplateRef(template_name=name, cluster_scope=value.get("clusterScope") is True)
+            # a pod template names no analysis, and is the largest part of a Rollout
+            todo.extend(member for field, member in value.items() if field != "template")
+        elif isinstance(value, list):
+            todo.extend(value)
 
 
 def is_rollout(owner: Json) -> bool:

@@ -21,7 +21,7 @@ from rollouts.core.actions import Action, CreateReplicaSet
 from rollouts.core.observed import Pod, RunSeen, Seen, Unreadable
 from rollouts.core.plan import Note, Plan
 from rollouts.kube.errors import ApiError
-from rollouts.kube.kinds import ANALYSIS_RUNS, ROLLOUTS, Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, Key, Kind
 from rollouts.lib import selectors
 from rollouts.runtime.cache import Cache, Entry, Json
 from rollouts.runtime.measurer import Measurer
@@ -82,7 +82,9 @@ class RolloutTurns:
         self._list_pods = list_pods
 
     async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
-        """Read pods if they matter now, then look and decide."""
+        """Read pods if they matter now, then look and decide. Raises ApiError while Rollouts or their versions are
+        out of sight: without them everything would look like a first deployment."""
+        self._snapshots.require(ROLLOUTS, REPLICA_SETS)
         pods = await self._pods(key)
         seen = self._snapshots.rollout(key, pods=pods)
         entry = self._cache.get(ROLLOUTS, key)
@@ -131,7 +133,8 @@ class RunTurns:
         self._measurer = measurer
 
     async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
-        """Look and decide; a run that has ended is no longer measured."""
+        """Look and decide; a run that has ended is no longer measured. Raises ApiError while runs are out of sight."""
+        self._snapshots.require(ANALYSIS_RUNS)
         seen = self._snapshots.run(key)
         entry = self._cache.get(ANALYSIS_RUNS, key)
         if seen is None or entry is None:

@@ -135,9 +135,12 @@ class Worker:
             self._tell_of(turn, error)
             if error.is_lasting and progress.current is not None:
                 turn = self._turns.refused(turn, progress.current, error.message, self._clock())
-        wrote = await self._write_status(turn, progress.version)
-        if wrote or error is None:
-            self._tell(turn, progress)
+        is_decided = False
+        try:
+            wrote = await self._write_status(turn, progress.version)
+            is_decided = wrote or error is None
+        finally:
+            self._tell(turn, progress, is_decided=is_decided)
         figures.show(self._tools.telemetry, self._kind, turn)
         if error is not None:
             raise error
@@ -193,10 +196,13 @@ class Worker:
         self._expect(turn.entry.key, entry, entry.version)
         return True
 
-    def _tell(self, turn: Turn, progress: Progress) -> None:
-        """Notes of what was decided, and of the writes that were carried out."""
+    def _tell(self, turn: Turn, progress: Progress, *, is_decided: bool) -> None:
+        """Notes of the writes that were carried out, whatever came after them; and, if the decision stands, the rest.
+
+        A decision whose status could not be written is made again, and told then; a write that is done is not.
+        """
         for note in turn.plan.notes:
-            if note.of and note.of not in progress.done:
+            if not (note.of in progress.done if note.of else is_decided):
                 continue
             log.info("note", reason=note.reason, message=note.message)
             if note.is_event:

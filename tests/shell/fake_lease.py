@@ -96,9 +96,12 @@ class Line:
     server: LeaseServer
     time: FakeTime
     state: str = "up"
+    sent: int = 0
+    """Requests so far, whatever became of them."""
 
     async def send(self, request: Request, *, timeout_seconds: float) -> dict[str, Any]:
         """Send one request."""
+        self.sent += 1
         await asyncio.sleep(0)
         if self.state == "hung":
             await self.time.sleep(timeout_seconds)

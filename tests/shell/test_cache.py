@@ -66,13 +66,18 @@ def test_an_older_version_never_replaces_a_newer_one() -> None:
     assert kept is not None and kept.object.get("status") == {"phase": "Healthy"}
 
 
-def test_a_namesake_replaces_whatever_was_there() -> None:
-    """Deleted and made again: versions of different objects are not compared."""
+def test_a_namesake_replaces_what_was_there_before_it() -> None:
+    """Another uid is another object, whatever its version; a late event of the first one changes nothing."""
     cache = Cache()
-    first = a_rollout()
-    second = a_rollout(metadata={"uid": "another", "resourceVersion": "0"})
+    first, late = a_rollout(), a_rollout()
+    born = {"uid": "another", "creationTimestamp": "2026-01-01T00:00:01Z", "resourceVersion": "0"}
+    second = a_rollout(metadata=born)
     cache.put(entry(first))
     assert cache.put(entry(second)) is not None
+    assert cache.put(entry(late)) is None
+    assert cache.drop(ROLLOUTS, Key("default", "web"), uid="uid-web") is None
+    at_once = a_rollout(metadata={**born, "uid": "third", "resourceVersion": "1"})
+    assert cache.put(entry(at_once)) is not None
 
 
 def test_the_deletion_of_an_earlier_namesake_is_ignored() -> None:

@@ -232,3 +232,16 @@ async def test_the_lease_is_one_that_other_programs_understand() -> None:
 def elector_for(client: KubeClient, identity: str) -> Elector:
     """An elector on a real connection."""
     return Elector(client, claim=Claim(namespace="default", name="lock", identity=identity))
+
+
+async def test_a_standby_asks_no_faster_while_nobody_answers() -> None:
+    """The claim it waited for has run out, and the API server is away: it keeps to its period."""
+    async with a_race() as race:
+        holder = await race.enter("a")
+        standby = await race.enter("b")
+        await holder.kill()
+        standby.line.state = "down"
+        await race.time.advance(TIMING.duration)
+        asked = standby.line.sent
+        await race.time.advance(60)
+        assert standby.line.sent - asked <= 60 / TIMING.retry_period

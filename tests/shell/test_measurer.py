@@ -17,7 +17,7 @@ from rollouts.core.observed import ReadingSeen
 from rollouts.kube.errors import ApiError, NotFound, Unreachable
 from rollouts.kube.kinds import Key
 from rollouts.ports import MetricProvider, Pending, Query, Reading, instant
-from rollouts.runtime.fairpool import FairPool
+from rollouts.runtime.fairpool import FairPool, NoTurn
 from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.readings import Readings
 
@@ -39,6 +39,7 @@ class Bench:
     readings: Readings = field(default_factory=Readings)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     failures: list[float] = field(default_factory=list)
+    pool: FairPool | None = None
 
     async def ask(self, action: Measure) -> tuple[ReadingSeen, ...]:
         """Send one query and wait for what becomes of it."""
@@ -55,6 +56,7 @@ class Bench:
             read_secret=self._secret,
             on_answer=lambda key: self.answered.set(),
             on_failure=self._failed,
+            pool=self.pool,
         )
 
     async def _secret(self, key: Key) -> Mapping[str, Any]:
@@ -241,7 +243,22 @@ async def test_a_call_that_outlasts_its_time_is_given_up_but_still_counted() -> 
     release = threading.Event()
     with pytest.raises(TimeoutError):
         await pool.run("slow", lambda: release.wait(10), wait_seconds=1, run_seconds=0.01)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(NoTurn):
         await pool.run("other", lambda: "ok", wait_seconds=0.01, run_seconds=1)
     release.set()
     assert await pool.run("other", lambda: "ok", wait_seconds=5, run_seconds=5) == "ok"
+
+
+class CrowdedPool(FairPool):
+    """One whose threads all wait for other backends."""
+
+    async def run(self, *_: Any, **__: Any) -> Any:
+        raise NoTurn
+
+
+async def test_a_query_that_never_had_its_turn_is_no_measurement() -> None:
+    """Backends of others kept all threads: it is put off, and counts neither for nor against."""
+    bench = Bench(answering(Reading(value=1.0)), pool=CrowdedPool())
+    assert await bench.ask(measure()) == ()
+    assert bench.failures == [0.0]
+    assert bench.readings.in_flight(UID) == frozenset()

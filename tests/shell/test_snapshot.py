@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from rollouts.api.analysis import AnalysisTemplate, TemplateRef
+from rollouts.core.decide import decide
 from rollouts.core.observed import Seen, Unreadable
-from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, Key, Kind
-from rollouts.runtime.cache import Cache
+from rollouts.kube.errors import Unreachable
+from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, REPLICA_SETS, Key, Kind
+from rollouts.runtime.cache import Cache, Json
+from rollouts.runtime.clock import utc_now
 from rollouts.runtime.readings import Readings
 from rollouts.runtime.snapshot import Snapshots, pods_of
+from rollouts.runtime.turns import RolloutTurns
 from tests.shell.objects import a_replica_set, a_rollout, a_run, a_template, entry, owned_by
 
 WEB = Key("default", "web")
@@ -116,3 +122,26 @@ def test_pods_that_have_ended_do_not_count() -> None:
         ("a", True, "uid-rs"),
         ("b", False, ""),
     ]
+
+
+async def test_nothing_is_decided_on_versions_that_are_out_of_sight() -> None:
+    """A cluster that does not let us list ReplicaSets is not one without them: all would be a first deployment."""
+    cache = Cache()
+    cache.put(entry(a_rollout()))
+    why = {REPLICA_SETS: "replicasets cannot be listed: forbidden"}
+    snapshots = Snapshots(cache, Readings(), unreadable=why.get, keeps_verbs=lambda: True, instance_id="")
+    turns = RolloutTurns(
+        cache,
+        snapshots,
+        decide=lambda seen, now: decide(seen, now=now),
+        wants_pods=lambda rollout: False,
+        list_pods=no_pods,
+    )
+    with pytest.raises(Unreachable, match="cannot be listed"):
+        await turns.take(WEB, utc_now)
+    why.clear()
+    assert await turns.take(WEB, utc_now) is not None
+
+
+async def no_pods(namespace: str, selector: str) -> list[Json]:
+    return []

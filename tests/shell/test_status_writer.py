@@ -122,3 +122,17 @@ async def test_a_crd_that_keeps_anything_drops_nothing() -> None:
     async with a_cluster(*LOOSE_CRDS) as (_, client):
         how = await served(client, ROLLOUTS)
         assert how is not None and how.status_members is None
+
+
+async def test_what_the_crd_drops_in_items_of_lists_is_not_written_for_ever() -> None:
+    """Conditions of a CRD that knows fewer members of them."""
+    condition = {"type": "object", "properties": {"type": {"type": "string"}}}
+    status = {"type": "object", "properties": {"conditions": {"type": "array", "items": condition}}}
+    async with a_cluster(a_crd(ROLLOUTS, has_status=True, status=status)) as (_, client):
+        stored = await create(client, ROLLOUTS, a_rollout())
+        statuses = writer(client)
+        after = {"conditions": [{"type": "Ready", "observedGeneration": 1}, {"type": "Healthy"}]}
+        changes = statuses.changes(ROLLOUTS, before={}, after=after)
+        stored = await statuses.write(target(stored["metadata"]["resourceVersion"]), changes)
+        assert stored["status"] == {"conditions": [{"type": "Ready"}, {"type": "Healthy"}]}
+        assert statuses.changes(ROLLOUTS, before=stored["status"], after=after) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -382,3 +383,22 @@ async def test_bad_weather_delays_and_then_the_write_succeeds(code: Literal[409,
             await shop.work()
             shop.clock.pass_time(30)
         assert (await read(shop.client, ROLLOUTS, "web"))["status"] == {"phase": "Healthy"}
+
+
+async def test_a_write_is_told_of_even_if_the_status_after_it_was_refused() -> None:
+    """The next turn would not make it again; what was only decided is told when it is stored."""
+    notes = (Note(reason="Scaled", message="scaled", of="web-1"), Note(reason="Paused", message="paused"))
+    async with a_shop(lambda entry: Wish()) as shop:
+        version = (await create(shop.client, REPLICA_SETS, a_replica_set("web-1")))["metadata"]["resourceVersion"]
+        scale = ScaleReplicaSet(name="web-1", replicas=3, seen_version=version, annotations={})
+        shop.turns.decide = always(Wish(status={"phase": "Paused"}, actions=(scale,), notes=notes))
+        await shop.rollout()
+        shop.sandbox.faults.inject(Refuse(code=409), verb="patch", resource="rollouts/status", times=1)
+        await shop.work()
+        assert told(shop) == ["Scaled"]
+
+
+def told(shop: Shop) -> list[str]:
+    """Reasons of the Events that were made."""
+    text = shop.telemetry.render().decode()
+    return re.findall(r'rollout_events_total\{.*reason="(\w+)"', text)
