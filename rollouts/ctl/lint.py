@@ -8,6 +8,7 @@ checked too, as are analysis templates. What is not in the files may be in the c
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ SPECS: Mapping[str, type] = {
 _REFERABLE = frozenset({"Service", "AnalysisTemplate", "ClusterAnalysisTemplate"})
 ITEMS_MAX = 10_000
 """Objects in one `kind: List`."""
+SIMILAR_MIN = 0.85
+"""How much of a kind's name must be right to count as misspelt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -172,6 +175,13 @@ def _sort_in(path: str, document: Document, files: _Files) -> None:
             files.troubles.append(subject.trouble("", "must have an apiVersion and a kind"))
         elif str(raw["apiVersion"]).startswith(f"{GROUP}/") and str(raw["kind"]) in SPECS:
             files.troubles.append(subject.trouble("apiVersion", f"must be {API_VERSION}"))
+        elif raw["apiVersion"] == API_VERSION and (near := _nearly_ours(subject.kind)):
+            files.troubles.append(subject.trouble("kind", f'Unknown kind: did you mean "{near}"?'))
+
+
+def _nearly_ours(kind: str) -> str:
+    """The kind of ours that a misspelt one means; the group has kinds of other programs, too."""
+    return next(iter(difflib.get_close_matches(kind, SPECS, n=1, cutoff=SIMILAR_MIN)), "")
 
 
 def _objects(value: Any) -> Iterator[tuple[str, Any]]:

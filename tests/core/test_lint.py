@@ -293,3 +293,16 @@ def test_every_example_is_good(report: Report) -> None:
     files = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
     assert files
     assert report.of(*(path.read_text() for path in files)) == []
+
+
+@pytest.mark.parametrize(("kind", "meant"), [("Rollot", "Rollout"), ("rollout", "Rollout")])
+def test_a_misspelt_kind_is_a_problem(report: Report, kind: str, meant: str) -> None:
+    """The API server would not know it either."""
+    lines = report.of(GOOD.replace("kind: Rollout", f"kind: {kind}"))
+    assert lines == [f'0.yaml:2: kind: Unknown kind: did you mean "{meant}"?']
+
+
+@pytest.mark.parametrize("kind", ["Application", "WorkflowTemplate", "ClusterWorkflowTemplate", "RolloutManager"])
+def test_other_programs_kinds_are_passed_over(report: Report, kind: str) -> None:
+    """They share the group."""
+    assert report.of(f"apiVersion: argoproj.io/v1alpha1\nkind: {kind}\nmetadata: {{name: a}}\n") == []
