@@ -1,0 +1,179 @@
+"""The commands against a cluster: the sandbox with pods that run, and a controller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollouts.cli import main
+from rollouts.ctl import explain, sending
+from rollouts.kube.client import KubeClient
+from rollouts.kube.kinds import CRDS, ROLLOUTS
+from rollouts.sandbox.cluster import Sandbox
+from rollouts.sandbox.faults import Refuse
+from tests.builders import Json, a_rollout, canary, pause
+from tests.shell.clusters import LOOSE_CRDS, a_crd, client_of, create, read
+from tests.shell.processes import a_controller, until
+
+OUR_CRDS = sorted((Path(__file__).parents[2] / "crds").glob("*.yaml"))
+
+
+@pytest.fixture
+def without_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers in this test, so there is no use in waiting long for it."""
+    monkeypatch.setattr(sending, "ANSWER_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(explain, "PATIENCE_SECONDS", 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A shell with a kubeconfig: types a command and reads what it says."""
+
+    admin: KubeClient
+    kubeconfig: Path
+    capture: pytest.CaptureFixture[str]
+
+    async def type(self, line: str, *, code: int = 0) -> str:
+        """What a command prints, on either stream; it must end with this code."""
+        self.capture.readouterr()
+        ended = await asyncio.to_thread(main, [*line.split(), "--kubeconfig", str(self.kubeconfig)])
+        told = self.capture.readouterr()
+        assert ended == code, told
+        return told.out + told.err
+
+    async def until(self, holds: Callable[[Json], Any]) -> Json:
+        """The Rollout, once it is so and its status answers its spec."""
+
+        async def look() -> Json | None:
+            seen = await read(self.admin, ROLLOUTS, "web")
+            status = seen.get("status") or {}
+            is_fresh = status.get("observedGeneration") == str(seen["metadata"]["generation"])
+            return seen if is_fresh and holds(status) else None
+
+        found: Json = await until(look)
+        return found
+
+
+def a_web(**spec: Any) -> Json:
+    """Two pods, a step at half, a pause."""
+    web = a_rollout(canary(50, pause(), 80), replicas=2, **spec)
+    web["metadata"]["namespace"] = "default"
+    return web
+
+
+@asynccontextmanager
+async def a_terminal(
+    folder: Path, capture: pytest.CaptureFixture[str], *, crds: tuple[Json, ...] = (), workloads: bool = True
+) -> AsyncIterator[tuple[Sandbox, Terminal]]:
+    """A cluster with our CRDs, or with these."""
+    async with Sandbox(workloads=workloads) as sandbox, client_of(sandbox) as admin:
+        if not crds:
+            sandbox.install(OUR_CRDS)
+        for crd in crds:
+            await create(admin, CRDS, crd)
+        yield sandbox, Terminal(admin, sandbox.kubeconfig(folder / "people"), capture)
+
+
+async def test_an_update_is_steered_from_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Set an image, look, explain, promote, abort, retry, undo: each says what came of it."""
+    async with a_terminal(tmp_path, capsys) as (sandbox, terminal), a_controller(sandbox, tmp_path):
+        await create(terminal.admin, ROLLOUTS, a_web())
+        assert "Healthy" in await terminal.type("status web --timeout 20s")
+        assert "set web to v2" in await terminal.type("set image web web=v2")
+        await terminal.until(lambda status: status.get("pauseConditions"))
+        drawn = await terminal.type("get web")
+        assert "canary" in drawn
+        assert "stable" in drawn
+        assert "ready:1/1" in drawn
+        assert "‖ Paused" in await terminal.type("list rollouts")
+        assert "go on to step 3" in await terminal.type("explain rollout web")
+        assert "steps hold" in await terminal.type("pause web")
+        assert "paused by hand already" in await terminal.type("pause web")
+        assert "resumed" in await terminal.type("resume web")
+        await terminal.until(lambda status: status.get("phase") == "Healthy")
+        await terminal.type("set image web web=v3")
+        await terminal.until(lambda status: status.get("pauseConditions"))
+        assert "Degraded" in await terminal.type("abort web")
+        assert "degraded state with message: RolloutAborted" in await terminal.type("status web", code=1)
+        assert "another attempt" in await terminal.type("retry web")
+        await terminal.until(lambda status: status.get("pauseConditions"))
+        await terminal.type("promote web --full")
+        await terminal.until(lambda status: status.get("phase") == "Healthy")
+        assert "template of revision 2" in await terminal.type("undo web")
+        stored = await read(terminal.admin, ROLLOUTS, "web")
+        assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "v2"
+
+
+@pytest.mark.usefixtures("without_controller")
+async def test_writes_are_known_as_a_persons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as the controller's; and a restart names its moment."""
+    async with a_terminal(tmp_path, capsys, workloads=False) as (_, terminal):
+        await create(terminal.admin, ROLLOUTS, a_web())
+        assert "no answer from the controller" in await terminal.type("restart web --in 10m")
+        stored = await read(terminal.admin, ROLLOUTS, "web")
+        assert stored["spec"]["restartAt"]
+        managers = [entry["manager"] for entry in stored["metadata"]["managedFields"]]
+        assert "kubectl-rollouts" in managers
+
+
+@pytest.mark.usefixtures("without_controller")
+async def test_a_cluster_without_status_subresource_is_steered_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both patches then go to the object in one."""
+    crds = (a_crd(ROLLOUTS, has_status=False),)
+    async with a_terminal(tmp_path, capsys, crds=crds, workloads=False) as (_, terminal):
+        status = {"observedGeneration": "1", "currentPodHash": "new", "stableRS": "old", "currentStepIndex": 0}
+        await create(terminal.admin, ROLLOUTS, {**a_web(paused=True), "status": status})
+        await terminal.type("promote web")
+        stored = await read(terminal.admin, ROLLOUTS, "web")
+        assert (stored["spec"]["paused"], stored["status"]["currentStepIndex"]) == (False, 1)
+
+
+@pytest.mark.usefixtures("without_controller")
+async def test_explain_needs_no_other_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cluster that serves Rollouts alone, and no controller: both are no error."""
+    async with a_terminal(tmp_path, capsys, crds=LOOSE_CRDS[:1], workloads=False) as (_, terminal):
+        await create(terminal.admin, ROLLOUTS, a_web())
+        told = await terminal.type("explain web")
+        assert "The controller has not answered the present spec" in told
+        assert "could not be read" not in told
+
+
+@pytest.mark.usefixtures("without_controller")
+async def test_what_may_not_be_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not taken for absent."""
+    async with a_terminal(tmp_path, capsys, workloads=False) as (sandbox, terminal):
+        await create(terminal.admin, ROLLOUTS, a_web())
+        sandbox.faults.inject(Refuse(code=403), resource="pods")
+        assert "pods could not be read" in await terminal.type("explain web")
+
+
+@pytest.mark.usefixtures("without_controller")
+async def test_an_image_is_set_though_others_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A conflict is tried again."""
+    async with a_terminal(tmp_path, capsys, workloads=False) as (sandbox, terminal):
+        await create(terminal.admin, ROLLOUTS, a_web())
+        rule = sandbox.faults.inject(Refuse(code=409), verb="update", times=2)
+        assert "set web to v2" in await terminal.type("set image web web=v2")
+        assert rule.hits == 2
+
+
+@pytest.mark.usefixtures("without_controller")
+async def test_errors_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No Rollout, no CRD, no cluster, no time."""
+    async with a_terminal(tmp_path, capsys, workloads=False) as (_, terminal):
+        assert "there is no Rollout 'web' in namespace 'default'" in await terminal.type("get web", code=1)
+        assert "there is no Rollout in namespace 'default'" in await terminal.type("list")
+        await create(terminal.admin, ROLLOUTS, a_web())
+        assert "exceeded timeout" in await terminal.type("status web --watch --timeout 1s", code=1)
+        assert "Progressing" in await terminal.type("status web --watch=false")
+    assert "the API server gave no answer" in await terminal.type("get web", code=1)
+    bare = Terminal(terminal.admin, tmp_path / "none", capsys)
+    assert "name one with --kubeconfig" in await bare.type("get web", code=1)
