@@ -138,7 +138,7 @@ VERBS = {
 
 def happen(play: Play, draw: Draw) -> None:
     """One random event from outside."""
-    kind = draw(st.sampled_from(["image", "replicas", "verb", "patch", "touch", "delete", "wait"]))
+    kind = draw(st.sampled_from(["image", "replicas", "verb", "applied", "patch", "spec", "touch", "delete", "wait"]))
     play.pauses.forget()
     match kind:
         case "image":
@@ -147,8 +147,12 @@ def happen(play: Play, draw: Draw) -> None:
             play.world.edit({"spec": {"replicas": draw(counts)}})
         case "verb":
             _verb(play, draw)
+        case "applied":
+            _applied(play, draw)
         case "patch":
             _patch(play, draw)
+        case "spec":
+            _spec(play, draw)
         case "touch":
             play.world.edit({"metadata": {"labels": {"touched": str(draw(st.integers(0, 3)))}}})
         case "delete":
@@ -162,6 +166,26 @@ def _verb(play: Play, draw: Draw) -> None:
     keyword = draw(st.sampled_from(VERBS[verb]))
     _waive(play, keyword)
     play.world.annotate(verb, keyword)
+
+
+def _applied(play: Play, draw: Draw) -> None:
+    """What Git sends: with a guard, without one, and again."""
+    status = play.world.status
+    verb, keyword = draw(st.sampled_from([("abort", "abort"), ("promote", "full"), ("promote", "step")]))
+    meant = status.get("currentStepIndex" if keyword == "step" else "currentPodHash", "")
+    guard = draw(st.sampled_from(["", "@", f"@{meant}", "@other"]))
+    if guard not in ("", "@", "@other"):
+        _waive(play, keyword)
+    play.world.annotate(verb, keyword + guard, is_applied=True)
+
+
+def _spec(play: Play, draw: Draw) -> None:
+    """Other changes of the spec in mid-update."""
+    change: Json = draw(st.sampled_from([{"paused": True}, {"paused": False}, {"minReadySeconds": 3}, {"steps": True}]))
+    if "steps" in change:
+        change = {"strategy": {"canary": {"steps": draw(st.lists(STEPS, max_size=4))}}}
+        play.proof.forget(play.world.status.get("currentPodHash", ""))
+    play.world.edit({"spec": change})
 
 
 def _patch(play: Play, draw: Draw) -> None:

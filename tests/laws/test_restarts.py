@@ -85,7 +85,7 @@ def test_a_guarded_value_acts_once(data: st.DataObject) -> None:
     play.wait(600)
     first = outcome(play.world)
     play.world.annotate("promote", value, is_applied=True)
-    play.wait(1)
+    play.rest()
     assert outcome(play.world) == first
     assert [record["value"] for record in play.world.status.get("verbs", [])].count(value) <= 1
 

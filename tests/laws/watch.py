@@ -68,6 +68,8 @@ class Proof:
     skipped: set[tuple[str, int]] = field(default_factory=set)
     passed: set[tuple[str, str]] = field(default_factory=set)
     """(version, step index) of gates that passed; "" stands for the background. Runs may be deleted after that."""
+    void: set[str] = field(default_factory=set)
+    """Runs of steps that have changed since."""
 
     def waive(self) -> None:
         """A person promoted the current version in full."""
@@ -77,6 +79,12 @@ class Proof:
         """A person stepped over the current step."""
         status = self.world.status
         self.skipped.add((status.get("currentPodHash", ""), status.get("currentStepIndex", 0)))
+
+    def forget(self, version: str) -> None:
+        """The steps of a version changed: what was passed or skipped on the way counts no more."""
+        self.skipped = {each for each in self.skipped if each[0] != version}
+        self.passed = {each for each in self.passed if each[0] != version or not each[1]}
+        self.void |= {name for name in self.world.runs}
 
     def check(self) -> None:
         """After a turn."""
@@ -99,6 +107,8 @@ class Proof:
 
     def _take_down(self) -> None:
         for run in self.world.runs.values():
+            if run["metadata"]["name"] in self.void and "step-index" in run["metadata"]["labels"]:
+                continue
             labels, status = run["metadata"]["labels"], run.get("status", {})
             is_background = labels["rollout-type"] == "Background"
             is_good = any(result["successful"] > 0 for result in status.get("metricResults", []))
