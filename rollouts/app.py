@@ -26,6 +26,7 @@ from rollouts.kube.lease import Claim, Elector, LeaseTiming
 from rollouts.kube.status_writer import StatusWriter
 from rollouts.ports import MetricProvider
 from rollouts.providers.prometheus import Prometheus
+from rollouts.runtime import figures
 from rollouts.runtime.cache import Cache, Json
 from rollouts.runtime.census import Census
 from rollouts.runtime.clock import running_seconds, utc_now
@@ -38,7 +39,7 @@ from rollouts.runtime.pump import Pump, Scope
 from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.readings import Readings
 from rollouts.runtime.snapshot import Snapshots
-from rollouts.runtime.turns import RolloutTurns, RunTurns
+from rollouts.runtime.turns import RolloutTurns, RunTurns, Turns
 from rollouts.runtime.worker import Tools, Worker
 from rollouts.settings import Settings
 from rollouts.telemetry import Telemetry, set_up_logging
@@ -115,9 +116,8 @@ def assemble(
     cache = Cache()
     rollouts: WorkQueue[Key] = WorkQueue(loop)
     runs: WorkQueue[Key] = WorkQueue(loop)
-    telemetry.show_depth(ROLLOUTS.name, lambda: len(rollouts))
-    telemetry.show_depth(ANALYSIS_RUNS.name, lambda: len(runs))
     intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs}, is_open=False)
+    _show(telemetry, intake, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs})
     statuses = StatusWriter(writer)
     scope = _scope(settings)
     pump = Pump(scope, login=source.credentials, deliver=intake.deliver)
@@ -163,12 +163,9 @@ def assemble(
         list_pods=lambda namespace, selector: _pods(client, namespace, selector),
     )
     run_turns = RunTurns(cache, snapshots, decide=lambda seen, now: decide_run(seen, now=now), measurer=measurer)
-    resync = settings.resync_seconds
-    on_rollouts = Worker(rollout_turns, rollouts, tools, resync_seconds=resync)
-    on_runs = Worker(run_turns, runs, tools, resync_seconds=resync)
     crews = (
-        Crew(worker=on_rollouts, queue=rollouts, loops=settings.rollout_workers),
-        Crew(worker=on_runs, queue=runs, loops=settings.analysis_workers),
+        _crew(settings, rollout_turns, rollouts, tools, loops=settings.rollout_workers),
+        _crew(settings, run_turns, runs, tools, loops=settings.analysis_workers),
     )
     return Parts(
         cache=cache,
@@ -180,6 +177,17 @@ def assemble(
         events=events,
         measurer=measurer,
     )
+
+
+def _show(telemetry: Telemetry, intake: Intake, queues: Mapping[Kind, WorkQueue[Key]]) -> None:
+    for kind, queue in queues.items():
+        telemetry.show_depth(kind.name, queue.__len__)
+    intake.observe(lambda change: figures.show_template(telemetry, change))
+
+
+def _crew(settings: Settings, turns: Turns, queue: WorkQueue[Key], tools: Tools, *, loops: int) -> Crew:
+    worker = Worker(turns, queue, tools, resync_seconds=settings.resync_seconds)
+    return Crew(worker=worker, queue=queue, loops=loops)
 
 
 def _scope(settings: Settings) -> Scope:

@@ -27,6 +27,12 @@ from prometheus_client.process_collector import ProcessCollector
 _disable_created_metrics: Any = disable_created_metrics  # the library annotates it with nothing
 
 RECONCILE_BUCKETS = (0.01, 0.15, 0.25, 0.5, 1.0)
+DURATION_BUCKETS = {
+    "rollout_duration": (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800),
+    "rollout_progression_duration": (30, 60, 120, 300, 600, 900, 1800, 3600),
+    "rollout_manual_pause_duration": (0, 60, 300, 600, 1800, 3600, 7200, 14400, 28800),
+}
+"""Seconds an update took, less the time it waited for people, and that time."""
 QUIET_LOGGERS = ("kopf", "kopf.objects", "kopf.activities", "aiohttp", "urllib3", "asyncio", "kubernetes")
 
 
@@ -103,6 +109,23 @@ class Telemetry:
             for kind in _KINDS
         }
         self._events = self._counter("rollout_events", "Events on a rollout", *named, "type", "reason")
+        self._durations = {
+            name: Histogram(
+                f"{name}_seconds",
+                "Seconds of an update that ended",
+                ("status",),
+                buckets=buckets,
+                registry=self.registry,
+            )
+            for name, buckets in DURATION_BUCKETS.items()
+        }
+        self._template_info = self._gauge("analysis_template_info", "An analysis template", *named)
+        self._template_metric = self._gauge(
+            "analysis_template_metric_info", "A metric of an analysis template", *named, "type", "metric"
+        )
+        self._run_metric_type = self._gauge(
+            "analysis_run_metric_type", "Provider of a metric", *named, "metric", "type"
+        )
         self._run_info = self._gauge("analysis_run_info", "Phase of an analysis run", *named, "phase")
         self._run_metric = self._gauge(
             "analysis_run_metric_phase", "Verdict on a metric", *named, "metric", "type", "dry_run", "phase"
@@ -141,10 +164,25 @@ class Telemetry:
         for what, count in replicas.items():
             self._replicas[what].labels(namespace, name).set(count)
 
+    def observe_update(self, *, outcome: str, total_seconds: float, pause_seconds: float) -> None:
+        """Note how long an update took that ended now, and how much of it was waiting for people."""
+        seconds = (total_seconds, max(0.0, total_seconds - pause_seconds), pause_seconds)
+        for name, value in zip(DURATION_BUCKETS, seconds, strict=True):
+            self._durations[name].labels(outcome).observe(value)
+
+    def show_template(self, namespace: str, name: str, *, metrics: Sequence[tuple[str, str]] | None) -> None:
+        """Show an analysis template with its metrics (type, name); None: it is gone. Cluster ones have no namespace."""
+        series: list[tuple[Any, tuple[str, ...]]] = []
+        if metrics is not None:
+            series = [(self._template_info, (namespace, name))]
+            series.extend((self._template_metric, (namespace, name, *metric)) for metric in metrics)
+        self._replace("analysis_template", namespace, name, series)
+
     def show_run(self, namespace: str, name: str, *, phase: str, metrics: Sequence[Sequence[str]]) -> None:
         """Show an analysis run as it is now: its phase, and for each metric (name, type, dry run, phase)."""
         series: list[tuple[Any, tuple[str, ...]]] = [(self._run_info, (namespace, name, phase))]
         series.extend((self._run_metric, (namespace, name, *metric)) for metric in metrics)
+        series.extend((self._run_metric_type, (namespace, name, metric[0], metric[1])) for metric in metrics)
         self._replace("analysis_run", namespace, name, series)
 
     def forget(self, kind: str, namespace: str, name: str) -> None:

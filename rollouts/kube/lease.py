@@ -114,6 +114,7 @@ class Elector:
         self._sleep = sleep
         self._seen: _Seen | None = None
         self._renewed_at: float | None = None
+        self._said = ""
         self.leading = asyncio.Event()
         """Set once, when the lease is won. Whether it is still held is what `remaining_seconds` says."""
 
@@ -125,7 +126,7 @@ class Elector:
 
     async def run(self) -> None:
         """Wait until the lease is won, keep it, and return when it is lost."""
-        while not await self._attempt():
+        while not await self.attempt():
             await self._sleep(self._pause())
         log.info("leader_elected", identity=self.identity)
         self.leading.set()
@@ -154,14 +155,14 @@ class Elector:
     async def _renew_while_held(self) -> None:
         while self.remaining_seconds() > 0:
             await self._sleep(self._timing.retry_period)
-            if not await self._attempt() and self._is_taken():
+            if not await self.attempt() and self._is_taken():
                 self._renewed_at = None
 
     async def _watch_deadline(self) -> None:
         while (remaining := self.remaining_seconds()) > 0:
             await self._sleep(min(remaining, self._timing.retry_period / 2))
 
-    async def _attempt(self) -> bool:
+    async def attempt(self) -> bool:
         """One try to win or to renew; False when it did not succeed, for whatever reason."""
         try:
             return await self._win_or_renew()
@@ -171,8 +172,15 @@ class Elector:
         except ApiError as error:
             if isinstance(error, NotFound):
                 self._seen = None  # deleted, or its namespace does not exist
-            log.warning("lease_not_renewed", error=error.message, reason=error.reason)
+            self._say_why_not(error)
         return False
+
+    def _say_why_not(self, error: ApiError) -> None:
+        """Once for each reason: a standby may have to say it for hours."""
+        say = log.debug if error.reason == self._said else log.warning
+        self._said = error.reason
+        advice = {"advice": _MISSING.format(self._claimed.namespace)} if _is_without_namespace(error) else {}
+        say("lease_not_renewed", error=error.message, reason=error.reason, **advice)
 
     async def _win_or_renew(self) -> bool:
         seen = self._seen
@@ -216,7 +224,11 @@ class Elector:
         return await self._send(Request(method="PUT", path=self._path, body=lease))
 
     async def _send(self, request: Request) -> Json:
-        return await self._client.send(request, timeout_seconds=self._timing.request_timeout)
+        answer = await self._client.send(request, timeout_seconds=self._timing.request_timeout)
+        if self._said:
+            log.info("lease_within_reach_again")
+            self._said = ""
+        return answer
 
     def _claim(self) -> Json:
         return {
@@ -244,6 +256,15 @@ class Elector:
         remaining = self._seen.expires_at(self._timing) - self._clock()
         # past it the claim is contested already, and what failed will not be better at once
         return pause if remaining <= 0 else max(0.05, min(pause, remaining))
+
+
+_MISSING = (
+    "create the namespace {0!r}, or name another one for the Lease with --leader-election-namespace or POD_NAMESPACE"
+)
+
+
+def _is_without_namespace(error: ApiError) -> bool:
+    return isinstance(error, NotFound) and error.message.startswith("namespaces ")
 
 
 def _version(lease: Json) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rollouts.kube.kinds import ROLLOUTS, Kind
+from rollouts.kube.kinds import ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES, ROLLOUTS, Kind
+from rollouts.lib import timestamps
+from rollouts.runtime.cache import Change
 from rollouts.runtime.turns import Turn
 from rollouts.telemetry import Telemetry
 
@@ -20,6 +22,9 @@ PHASES = {
     "RolloutAborted": "Abort",
 }
 """Reason of the Progressing condition -> phase, as existing dashboards know it; anything else is Progressing."""
+
+SUPERSEDED = "Superseded"
+"""How an update ends that a newer one replaces."""
 
 ROUTERS = {
     "alb": "ALB",
@@ -45,6 +50,38 @@ def show(telemetry: Telemetry, kind: Kind, turn: Turn) -> None:
             phase=str(turn.after.get("phase", "")),
             metrics=_metrics(turn.entry.object, turn.after),
         )
+
+
+def show_update(telemetry: Telemetry, turn: Turn) -> None:
+    """Count an update that ended in this turn, by the status that was written: done, given up, or superseded."""
+    before, after = (_mapping(status.get("duration")) for status in (turn.before, turn.after))
+    started = timestamps.parse(str(before.get("rolloutStartedAt", "")))
+    if started is None or before.get("finishedAt"):
+        return
+    finished, ended, outcome = after.get("finishedAt"), after, str(after.get("completionStatus", ""))
+    if after.get("rolloutStartedAt") != before.get("rolloutStartedAt"):
+        finished, ended, outcome = after.get("rolloutStartedAt"), before, SUPERSEDED
+    at = timestamps.parse(str(finished or ""))
+    if at is None:
+        return
+    paused = float(ended.get("totalManualPauseDurationSeconds") or 0)
+    since = timestamps.parse(str(ended.get("manualPauseStartedAt") or ""))
+    paused += 0.0 if since is None else max(0.0, (at - since).total_seconds())
+    telemetry.observe_update(outcome=outcome, total_seconds=(at - started).total_seconds(), pause_seconds=paused)
+
+
+def show_template(telemetry: Telemetry, change: Change) -> None:
+    """Show or forget an analysis template; other kinds are shown by their turns."""
+    entry = change.entries[-1]
+    if entry.kind in (ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES):
+        metrics = None if change.after is None else sorted(_template_metrics(entry.object))
+        telemetry.show_template(entry.key.namespace, entry.key.name, metrics=metrics)
+
+
+def _template_metrics(template: Mapping[str, Any]) -> set[tuple[str, str]]:
+    listed = _mapping(template.get("spec")).get("metrics")
+    metrics = [_mapping(metric) for metric in (listed if isinstance(listed, list) else ())]
+    return {(next(iter(_mapping(metric.get("provider"))), ""), str(metric.get("name", ""))) for metric in metrics}
 
 
 def _strategy(spec: Mapping[str, Any]) -> tuple[str, str]:

@@ -24,11 +24,16 @@ class Intake:
         self._is_open = is_open
         self._queues = queues
         self._triggers = Triggers(cache)
+        self._observers: list[Callable[[Change], None]] = []
         self._listeners: list[Callable[[Event, bool], None]] = []
 
     def listen(self, listener: Callable[[Event, bool], None]) -> None:
         """Have every event told to `listener`, with whether its object was known before."""
         self._listeners.append(listener)
+
+    def observe(self, observer: Callable[[Change], None]) -> None:
+        """Have every change of the cache told to `observer`, wherever it comes from."""
+        self._observers.append(observer)
 
     def open(self) -> None:
         """Begin to fill the queues, with all that is known. Before that nobody takes from them: a standby's queues
@@ -59,6 +64,8 @@ class Intake:
 
     def changed(self, change: Change) -> None:
         """Queue whom a change of the cache concerns."""
+        for observer in self._observers:
+            observer(change)
         for trigger in self._triggers.of(change):
             queue = self._queues.get(trigger.kind)
             if queue is not None and self._is_open:

@@ -135,13 +135,15 @@ class Worker:
             self._tell_of(turn, error)
             if error.is_lasting and progress.current is not None:
                 turn = self._turns.refused(turn, progress.current, error.message, self._clock())
-        is_decided = False
+        is_decided = wrote = False
         try:
             wrote = await self._write_status(turn, progress.version)
             is_decided = wrote or error is None
         finally:
             self._tell(turn, progress, is_decided=is_decided)
         figures.show(self._tools.telemetry, self._kind, turn)
+        if wrote:
+            figures.show_update(self._tools.telemetry, turn)
         if error is not None:
             raise error
         self._queue.forget(key)

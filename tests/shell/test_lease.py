@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from rollouts.kube.client import KubeClient, Writer
 from rollouts.kube.errors import NotLeader
@@ -245,3 +246,15 @@ async def test_a_standby_asks_no_faster_while_nobody_answers() -> None:
         asked = standby.line.sent
         await race.time.advance(60)
         assert standby.line.sent - asked <= 60 / TIMING.retry_period
+
+
+async def test_a_missing_namespace_is_said_once_with_what_to_do() -> None:
+    """Outside a cluster the default namespace may not be there."""
+    async with a_cluster() as (_, client):
+        elector = Elector(client, claim=Claim(namespace="nowhere", name="lock", identity="a"))
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(3):
+                assert not await elector.attempt()
+        said = [line for line in logs if line["log_level"] == "warning"]
+        assert len(said) == 1
+        assert "--leader-election-namespace" in said[0]["advice"] and "'nowhere'" in said[0]["advice"]

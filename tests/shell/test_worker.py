@@ -395,10 +395,4 @@ async def test_a_write_is_told_of_even_if_the_status_after_it_was_refused() -> N
         await shop.rollout()
         shop.sandbox.faults.inject(Refuse(code=409), verb="patch", resource="rollouts/status", times=1)
         await shop.work()
-        assert told(shop) == ["Scaled"]
-
-
-def told(shop: Shop) -> list[str]:
-    """Reasons of the Events that were made."""
-    text = shop.telemetry.render().decode()
-    return re.findall(r'rollout_events_total\{.*reason="(\w+)"', text)
+        assert re.findall(rb'rollout_events_total\{.*reason="(\w+)"', shop.telemetry.render()) == [b"Scaled"]
