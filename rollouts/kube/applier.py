@@ -27,7 +27,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A create met this object under the same name; nothing was written."""
+    """This object is there under the name; nothing was written."""
 
     kind: Kind
     object: Json
@@ -116,6 +116,13 @@ class Applier:
         except (Throttled, NotFound, Conflict):
             pass
         return Nothing()
+
+    async def look(self, kind: Kind, namespace: str, name: str) -> Found | Nothing:
+        """Read an object; Nothing: it is not there."""
+        try:
+            return Found(kind, await self._writer.read(kind.path(namespace, name)))
+        except NotFound:
+            return Nothing()
 
     async def _create(self, kind: Kind, namespace: str, name: str, manifest: actions.Manifest) -> Outcome:
         try:

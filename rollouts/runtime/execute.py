@@ -10,7 +10,7 @@ from typing import assert_never
 from rollouts.core import actions
 from rollouts.core.actions import Action
 from rollouts.kube.applier import Applier, Nothing, Outcome
-from rollouts.kube.kinds import Key
+from rollouts.kube.kinds import REPLICA_SETS, Key
 from rollouts.runtime.measurer import Measurer
 
 
@@ -35,6 +35,20 @@ class Executor:
                 return await self._applier.evict_pod(key.namespace, action)
             case _:
                 return await self._on_replica_set(key, action)
+
+    async def look(self, key: Key, action: Action) -> Outcome:
+        """The object that an action was to change, as it is now. Nothing: it is gone, or none of a decision's sizes
+        hangs on it. Raises ApiError."""
+        match action:
+            case (
+                actions.CreateReplicaSet()
+                | actions.ScaleReplicaSet()
+                | actions.PatchReplicaSet()
+                | actions.DeleteReplicaSet()
+            ):
+                return await self._applier.look(REPLICA_SETS, key.namespace, action.name)
+            case _:
+                return Nothing()
 
     async def _on_run(
         self, key: Key, action: actions.CreateAnalysisRun | actions.TerminateAnalysisRun | actions.DeleteAnalysisRun

@@ -20,7 +20,7 @@ from rollouts.core.actions import Action
 from rollouts.core.plan import WARNING, Note
 from rollouts.kube.applier import Found, Gone, Nothing, Outcome, Stored
 from rollouts.kube.client import Json
-from rollouts.kube.errors import ApiError, Conflict, NotFound, NotLeader
+from rollouts.kube.errors import ApiError, Conflict, NotFound, NotLeader, Unreachable
 from rollouts.kube.events import EventRecorder, Subject
 from rollouts.kube.kinds import ROLLOUTS, Key, Kind
 from rollouts.kube.status_writer import StatusWriter, Target
@@ -74,6 +74,8 @@ class Worker:
         self._clock = clock
         self._uids: dict[Key, str] = {}
         """Objects that had a turn, for the last word on them."""
+        self._doubts: dict[Key, Action] = {}
+        """Writes that may or may not have happened, by the key they were for."""
 
     async def run(self, *, urgent_only: bool = False) -> None:
         """Work until the queue is shut, or until this process may not write any more."""
@@ -121,6 +123,7 @@ class Worker:
             self._tools.telemetry.observe_turn(name, key.namespace, key.name, seconds, failed=failed)
 
     async def _turn(self, key: Key) -> None:
+        await self._resolve_doubt(key)
         turn = await self._turns.take(key, self._clock)
         if turn is None:
             self._forget(key)
@@ -154,11 +157,28 @@ class Worker:
         for action in turn.plan.actions:
             progress.current = action
             self._check_still_meant(turn)
-            outcome = await self._tools.executor.execute(turn.entry.key, action)
+            try:
+                outcome = await self._tools.executor.execute(turn.entry.key, action)
+            except Unreachable:
+                self._doubts[turn.entry.key] = action
+                raise
             self._note_outcome(turn.entry, outcome)
             if isinstance(outcome, Stored) and _is_same(turn.entry, outcome):
                 progress.version = entry_of(self._kind, outcome.object).version
             progress.done.add(getattr(action, "name", ""))
+
+    async def _resolve_doubt(self, key: Key) -> None:
+        """An answer was lost: see what became of the write before anything is decided on a copy that may lack it.
+
+        Without an answer there is no version to wait for. Raises ApiError as long as it cannot be seen.
+        """
+        action = self._doubts.get(key)
+        if action is None:
+            return
+        outcome = await self._tools.executor.look(key, action)
+        if isinstance(outcome, Found):
+            self._tools.intake.learn(entry_of(outcome.kind, outcome.object))
+        self._doubts.pop(key, None)
 
     def _check_still_meant(self, turn: Turn) -> None:
         """A plan is for one generation of the object: what its author changed meanwhile is not acted on half-way."""
@@ -231,6 +251,7 @@ class Worker:
     def _forget(self, key: Key) -> None:
         self._queue.drop(key)
         self._expectations.drop(key)
+        self._doubts.pop(key, None)
         uid = self._uids.pop(key, None)
         if uid is not None:
             for note in self._turns.gone(key, uid):

@@ -1,0 +1,58 @@
+"""A write whose answer was lost may have happened: what became of it is looked at before the next decision."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from rollouts.kube.client import KubeClient
+from rollouts.kube.kinds import CRDS, REPLICA_SETS, ROLLOUTS
+from rollouts.sandbox.cluster import Sandbox
+from rollouts.sandbox.faults import Fault, Refuse, Reset
+from tests.shell.clusters import LOOSE_CRDS, client_of, create
+from tests.shell.objects import a_rollout
+from tests.shell.processes import a_controller, until
+
+
+@asynccontextmanager
+async def a_first_scale(folder: Path, fault: Fault) -> AsyncIterator[tuple[Sandbox, KubeClient]]:
+    """A controller that begins to deploy, and whose first scale meets this fault."""
+    async with Sandbox() as sandbox, client_of(sandbox) as admin:
+        for crd in LOOSE_CRDS:
+            await create(admin, CRDS, crd)
+        async with a_controller(sandbox, folder) as controller:
+            await controller.parts.census.complete(controller.parts.census.kinds)
+            sandbox.faults.inject(fault, verb="patch", resource="replicasets", times=1)
+            await create(admin, ROLLOUTS, a_rollout())
+            yield sandbox, admin
+
+
+@pytest.mark.parametrize("fault", [Reset(after_effect=True), Reset(), Refuse(code=500)])
+async def test_what_may_have_been_written_is_read(tmp_path: Path, fault: Fault) -> None:
+    """Whether it was carried out or not, the ReplicaSet is read once, and then sized as it should be."""
+    async with a_first_scale(tmp_path, fault) as (sandbox, admin):
+
+        async def is_scaled() -> bool:
+            items = (await admin.get(REPLICA_SETS.path("default")))["items"]
+            return bool(items) and items[0]["spec"]["replicas"] == 2
+
+        await until(is_scaled)
+        assert sandbox.requests["get", "apps", "replicasets", 200] == 1
+
+
+async def test_nothing_is_decided_while_it_cannot_be_read(tmp_path: Path) -> None:
+    """The copy may lack the write and the read fails: the key is put off, and no other write is sent meanwhile."""
+    async with a_first_scale(tmp_path, Reset(after_effect=True)) as (sandbox, _):
+        sandbox.faults.inject(Refuse(code=503), verb="get", resource="replicasets", times=3)
+
+        async def was_read() -> bool:
+            answered = sandbox.requests
+            if not answered["get", "apps", "replicasets", 200]:
+                assert answered["patch", "apps", "replicasets", 200] <= 1
+            return bool(answered["get", "apps", "replicasets", 200])
+
+        await until(was_read)
+        assert sandbox.requests["get", "apps", "replicasets", 503] == 3
