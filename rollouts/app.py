@@ -18,7 +18,7 @@ from rollouts.core import expression
 from rollouts.core.decide import decide, wants_pods
 from rollouts.core.measured import decide_run
 from rollouts.kube.applier import Applier
-from rollouts.kube.client import AlwaysOpen, ClusterSource, ConfigurationError, Fence, KubeClient, Writer
+from rollouts.kube.client import AlwaysOpen, ClusterSource, ConfigurationError, KubeClient, Writer
 from rollouts.kube.discovery import Served
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, ROLLOUTS, SECRETS, WATCHED, Key, Kind
@@ -97,7 +97,7 @@ async def _run(
     try:
         ports = await health.start(host=settings.bind_address, ports=(settings.healthz_port, settings.metrics_port))
     except OSError as error:
-        log.error("port_unusable", error=str(error))
+        log.error("port_unusable", error=str(error), hint="see --bind-address, --healthzPort and --metricsPort")
         return Ending.FAILED
     log.info("controller_started", version=version(), identity=settings.identity, ports=ports)
     try:
@@ -110,8 +110,7 @@ def assemble(
     settings: Settings, *, source: ClusterSource, client: KubeClient, telemetry: Telemetry, elector: Elector | None
 ) -> Parts:
     """Plug the controller together; nothing runs yet."""
-    fence: Fence = elector or AlwaysOpen()
-    writer = Writer(client, fence)
+    writer = Writer(client, elector or AlwaysOpen())
     loop = asyncio.get_running_loop()
     cache = Cache()
     rollouts: WorkQueue[Key] = WorkQueue(loop)
@@ -154,7 +153,6 @@ def assemble(
         events=events,
         telemetry=telemetry,
     )
-
     rollout_turns = RolloutTurns(
         cache,
         snapshots,

@@ -33,6 +33,7 @@ DURATION_BUCKETS = {
     "rollout_manual_pause_duration": (0, 60, 300, 600, 1800, 3600, 7200, 14400, 28800),
 }
 """Seconds an update took, less the time it waited for people, and that time."""
+RETRIES_QUIET_SECONDS = 300.0
 QUIET_LOGGERS = ("kopf", "kopf.objects", "kopf.activities", "aiohttp", "urllib3", "asyncio", "kubernetes")
 
 
@@ -55,6 +56,7 @@ def set_up_logging(*, level: str, is_json: bool) -> None:
             ],
         )
     )
+    handler.addFilter(RetriesNowAndThen())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -71,6 +73,23 @@ def set_up_logging(*, level: str, is_json: bool) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+class RetriesNowAndThen(logging.Filter):
+    """Lets one in a while pass of what kopf says about each attempt of each watch while the API server is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at = -RETRIES_QUIET_SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        if not record.name.startswith("kopf.") or not record.getMessage().startswith("Request attempt "):
+            return True
+        if record.created - self._said_at < RETRIES_QUIET_SECONDS:
+            return False
+        self._said_at = record.created
+        return True
 
 
 def _console() -> Any:

@@ -102,15 +102,21 @@ class Census:
                 group.create_task(self._keep_counting(kind))
 
     async def _keep_counting(self, kind: Kind) -> None:
-        retry = RETRY_SECONDS
+        retry, said = RETRY_SECONDS, ""
         while True:
             self._recount[kind].clear()
             try:
                 await self._count(kind)
                 pause = ABSENT_KIND_PERIOD_SECONDS if kind in self._reasons else PERIOD_SECONDS
                 retry = RETRY_SECONDS
+                if said:
+                    log.info("census_resumed", kind=kind.name)
+                said = ""
             except ApiError as error:
-                log.warning("census_failed", kind=kind.name, reason=error.reason, error=error.message)
+                # once for each reason: an API server that is away is away for all kinds, and perhaps for hours
+                say = log.debug if error.reason == said else log.warning
+                say("census_failed", kind=kind.name, reason=error.reason, error=error.message)
+                said = error.reason
                 pause = max(retry, error.retry_after_seconds or 0.0)
                 retry = min(2 * retry, RETRY_MAX_SECONDS)
             try:

@@ -108,9 +108,10 @@ class Worker:
             await self._turn(key)
             failed = False
         except ApiError as error:
+            is_news = not (isinstance(error, Unreachable) and self._queue.has_failed(key))
             delay = self._queue.add_rate_limited(key, at_least_seconds=error.retry_after_seconds or 0.0)
             failed = not isinstance(error, Conflict)
-            say = log.warning if failed else log.info
+            say = (log.warning if failed else log.info) if is_news else log.debug
             say("turn_put_off", reason=error.reason, error=error.message, delay_seconds=round(delay, 3))
         except NotLeader:
             raise
