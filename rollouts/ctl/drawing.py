@@ -6,6 +6,7 @@ the output is no terminal there is neither color nor a limit to the width, so th
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -90,10 +91,23 @@ class Head:
 
 def console_for(out: TextIO, *, width: int | None = None) -> Console:
     """The console of a command's output."""
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="replace")  # what others wrote may not fit the output's encoding
     console = Console(file=out, width=width, highlight=False)
     if width is None and not console.is_terminal:
         return Console(file=out, width=PIPE_WIDTH, highlight=False)
     return console
+
+
+def show(picture: RenderableType, console: Console) -> None:
+    """Print it; into a pipe without spaces at the ends of lines."""
+    if console.is_terminal:
+        console.print(picture)
+        return
+    with console.capture() as captured:
+        console.print(picture)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    console.file.flush()
 
 
 def signs_of(console: Console) -> Signs:

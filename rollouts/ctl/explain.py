@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         console, name = drawing.console_for(sys.stdout), connection.name_in(args.name)
         seen, trouble = await _looked_at(cluster, name)
         signs = drawing.signs_of(console)
-        console.print(view(seen, now=datetime.now(UTC), signs=signs, command=cluster.command, trouble=trouble))
+        drawing.show(view(seen, now=datetime.now(UTC), signs=signs, command=cluster.command, trouble=trouble), console)
         return 0
 
     return connection.run(args, work)

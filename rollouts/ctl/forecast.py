@@ -92,6 +92,8 @@ def warnings(rollout: Rollout, result: Forecast, known: Known, *, available_afte
         yield from _pauses(strategy)
         yield from _missing(strategy, known)
     yield from _deadline(rollout, available_after)
+    if rollout.spec.paused:
+        yield "spec.paused is true: no step is taken until a person resumes it"
     if result.background:
         yield f"the background analysis alone delays the promotion by {exact(result.background)}"
 
@@ -142,7 +144,7 @@ def _shares(rollout: Rollout, strategy: CanaryStrategy) -> Iterator[str]:
             continue
         counts = replicas.split(bounds, weight=step.weight, weight_max=100)
         total = counts.canary + counts.stable
-        share = 100.0 * counts.canary / total if total else 0.0
+        share = 100.0 * counts.canary / total if total else float(step.weight)
         if abs(share - step.weight) >= SHARE_OFF_MIN:
             pods = f"{counts.canary} of {total} pods, {share:.0f} %"
             yield f"step {number} (setWeight: {step.weight}): the nearest share with so few pods is {pods}"

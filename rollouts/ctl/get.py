@@ -7,7 +7,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         if args.watch:
             await _watch(cluster, name, console)
         seen = await family.read_family(cluster.client, cluster.namespace, name)
-        console.print(view(seen, now=datetime.now(UTC), console=console))
+        drawing.show(view(seen, now=datetime.now(UTC), console=console), console)
         return 0
 
     return connection.run(args, work)
@@ -69,7 +69,7 @@ async def _watch_plainly(cluster: Cluster, name: str, console: Console) -> None:
     while True:
         seen = await family.read_family(cluster.client, cluster.namespace, name)
         if seen != shown:
-            console.print(view(seen, now=datetime.now(UTC), console=console), Text(), sep="\n")
+            drawing.show(Group(view(seen, now=datetime.now(UTC), console=console), Text()), console)
         shown = seen
         await asyncio.sleep(WATCH_SECONDS)
 
@@ -94,9 +94,14 @@ def head(seen: Family) -> list[Head]:
     if not isinstance(rollout.spec.strategy, BlueGreenStrategy):
         lines.append(Head("weight", _weight(seen, rollout)))
     lines += [Head("replicas", _replicas(rollout)), *_images(seen, rollout)]
+    return [*lines, *_waits(rollout, said)]
+
+
+def _waits(rollout: Rollout, said: summary.Said) -> list[Head]:
+    """The controller's own words, where the status does not say the same."""
     ready = conditions.get(rollout.status.conditions, c.READY)
-    is_told = ready is not None and ready.status != c.TRUE and ready.message and summary.is_observed(rollout)
-    return [*lines, Head("waits", ready.message)] if ready is not None and is_told else lines
+    is_news = said.phase in ("Progressing", "Paused") and summary.is_observed(rollout)
+    return [Head("waits", ready.message)] if ready is not None and ready.message and is_news else []
 
 
 def _strategy(rollout: Rollout) -> str:

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             return 0
         console = drawing.console_for(sys.stdout)
         signs = drawing.signs_of(console)
-        console.print(table(found, signs, now=datetime.now(UTC), has_namespace=args.all_namespaces))
+        drawing.show(table(found, signs, now=datetime.now(UTC), has_namespace=args.all_namespaces), console)
         return 0
 
     return connection.run(args, work)

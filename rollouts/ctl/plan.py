@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         console = drawing.console_for(sys.stdout)
         for stored in found:
             shown = plan(stored, objects, ready_after=args.ready_after, from_image=args.from_image)
-            console.print(shown)
+            drawing.show(shown, console)
     except CommandError as error:
         print(f"{args.program}: {error}", file=sys.stderr)
         return FAILED
@@ -74,15 +74,15 @@ def plan(stored: Json, objects: Iterable[Json], *, ready_after: int, from_image:
 
 def rehearsed(stored: Json, templates: Sequence[Json], *, available_after: int, from_image: str = "") -> list[Moment]:
     """The update as it is played. Raises CommandError where the controller would refuse to begin it."""
-    wanted = stored["spec"].get("template") or {}
+    spec = stored["spec"]
+    wanted = spec.get("template") or {}
     before = _earlier(wanted, from_image)
     if before == wanted:
         raise CommandError("there is nothing to plan: the image that is replaced is the image that is wanted")
-    play = Rehearsal(
-        {**stored, "spec": {**stored["spec"], "template": before}}, templates, available_after=available_after
-    )
+    settled = {**stored, "spec": {**spec, "template": before, "paused": False}}
+    play = Rehearsal(settled, templates, available_after=available_after)
     _require_begun(list(play.moments()))
-    play.want(wanted)
+    play.want(spec)
     moments = list(play.moments())
     _require_begun(moments)
     return moments

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from rollouts.api import conditions as c
 from rollouts.api import parse
@@ -71,9 +71,9 @@ class Rehearsal:
         self._rollout.pop("status", None)
         self._touch(self._rollout)
 
-    def want(self, template: Json) -> None:
-        """Somebody applies a new pod template now."""
-        self._rollout["spec"] = {**self._rollout["spec"], "template": copy.deepcopy(dict(template))}
+    def want(self, spec: Json) -> None:
+        """Somebody applies a new spec now."""
+        self._rollout["spec"] = copy.deepcopy(dict(spec))
         self._rollout["metadata"]["generation"] += 1
         self._touch(self._rollout)
         self._began = self.now
@@ -137,7 +137,7 @@ class Rehearsal:
             case act.EvictPod() | act.Measure():
                 pass  # there are no pods to restart, and runs take their course
             case _:
-                raise AssertionError(f"a rehearsal knows no {type(action).__name__}")
+                assert_never(action)
 
     def _create(self, kind: dict[str, dict[str, Any]], name: str, manifest: Mapping[str, Any]) -> None:
         if name in kind:

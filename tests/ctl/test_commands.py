@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -108,6 +109,29 @@ async def test_an_update_is_steered_from_a_terminal(tmp_path: Path, capsys: pyte
         assert "template of revision 2" in await terminal.type("undo web")
         stored = await read(terminal.admin, ROLLOUTS, "web")
         assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "v2"
+
+
+@pytest.mark.parametrize("command", ["explain", "get", "list", "status", "promote", "undo", "set", "plan"])
+def test_help_names_the_program_that_was_typed(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a plugin of kubectl it is `kubectl rollouts`."""
+    for script, program in (("rollouts", "rollouts"), ("kubectl-rollouts", "kubectl rollouts")):
+        monkeypatch.setattr(sys, "argv", [f"/usr/bin/{script}"])
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert capsys.readouterr().out.startswith(f"usage: {program} {command} ")
+
+
+@pytest.mark.usefixtures("without_controller")
+async def test_a_malformed_rollout_is_explained_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be read of it is what is wrong with it."""
+    async with a_terminal(tmp_path, capsys, crds=LOOSE_CRDS, workloads=False) as (_, terminal):
+        bad = {**a_web(), "spec": {"replicas": "many", "template": 7}, "status": {"conditions": "none"}}
+        await create(terminal.admin, ROLLOUTS, bad)
+        assert "By its rules: " in await terminal.type("explain web")
+        for command in ("get web", "list", "status web --watch=false", "abort web"):
+            await terminal.type(command)
 
 
 @pytest.mark.usefixtures("without_controller")

@@ -80,6 +80,19 @@ def test_a_rolling_update_is_one_row() -> None:
     assert (row.what, row.new, row.old) == ("rolling update", 4, 0)
 
 
+def test_a_rollout_that_is_paused_by_hand_stands_still() -> None:
+    """With the version before in service."""
+    told = planned(a_rollout(canary(50), replicas=2, paused=True))
+    assert "spec.paused is true" in told
+    assert "It stands still at the end: " in told
+    assert "never fewer than 2 available" in told
+
+
+def test_no_pods_make_no_share() -> None:
+    """So none is warned of."""
+    assert "nearest share" not in planned(a_rollout(canary(50), replicas=0))
+
+
 def test_what_the_controller_would_refuse_is_refused() -> None:
     """With its reason."""
     with pytest.raises(CommandError, match=r"would refuse it: .*setWeight"):
