@@ -66,14 +66,24 @@ def write_default(turn: Turn, status: RolloutStatus) -> StatusChange:
 
 def heed(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Verbs are about what the status shows: those that come with a new template or new steps wait for it to begin."""
-    return Change(status=status) if _is_beginning(turn, status) else verbs.heed(turn, status)
+    return Change(status=status) if turn.is_beginning(status) else verbs.heed(turn, status)
+
+
+def follow(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """Keep sizes right while nothing may begin. Under steps that have not begun, an abort's weight alone is known."""
+    is_unknown = turn.is_beginning(status) and not status.abort
+    return Change(status=status) if is_unknown else scale.scale(turn, status)
 
 
 def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
-    """A new template or new steps start from the first step; what people or analyses said of the old ones is void."""
+    """A new template or new steps start from the first step; what people or analyses said of the old ones is void.
+
+    Steps that merely hash differently than before (another version of this controller, or another controller) do not:
+    an aborted version must not come back because of an upgrade.
+    """
     is_new_template = status.current_pod_hash != turn.pod_hash
-    if not _is_beginning(turn, status):
-        return Change(status=_within(turn, status))
+    if not turn.is_beginning(status) or _is_respelt(turn, status):
+        return Change(status=_within(turn, dataclasses.replace(status, current_step_hash=turn.step_hash)))
     clean = dataclasses.replace(
         pause.cleared(status),
         current_pod_hash=turn.pod_hash,
@@ -92,8 +102,10 @@ def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
     return Change(status=dataclasses.replace(clean, current_step_index=len(turn.steps)), notes=(note,), is_final=True)
 
 
-def _is_beginning(turn: Turn, status: RolloutStatus) -> bool:
-    return (status.current_pod_hash, status.current_step_hash) != (turn.pod_hash, turn.step_hash)
+def _is_respelt(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the spec is the one acted on last, so that only the way its steps are hashed can have changed."""
+    is_same_spec = status.observed_generation == str(turn.rollout.meta.generation or 0)
+    return is_same_spec and status.current_pod_hash == turn.pod_hash and status.current_step_hash != ""
 
 
 def _skips(turn: Turn, status: RolloutStatus) -> str | None:
@@ -135,7 +147,7 @@ PHASES = (
     revisions.forget,
     gates.forget,
 )
-HELD = (verbs.heed, revisions.adopt, promote.settle, abort.settle, gates.end, scale.scale)
+HELD = (verbs.heed, revisions.adopt, promote.settle, abort.settle, gates.end, follow)
 CLOSING = (
     report.count,
     report.paused,

@@ -58,9 +58,12 @@ def wants_pods(rollout: Rollout) -> bool:
 
 
 def _valid_again(seen: Seen) -> Seen:
-    """A spec that validates takes its InvalidSpec condition away."""
+    """A spec that validates takes its InvalidSpec condition away; what was observed under it was not acted on."""
     status = seen.rollout.status
-    cleared = dataclasses.replace(status, conditions=conditions.without(status.conditions, c.INVALID_SPEC))
+    if conditions.get(status.conditions, c.INVALID_SPEC) is None:
+        return seen
+    told = conditions.without(status.conditions, c.INVALID_SPEC)
+    cleared = dataclasses.replace(status, conditions=told, observed_generation="")
     return dataclasses.replace(seen, rollout=dataclasses.replace(seen.rollout, status=cleared))
 
 

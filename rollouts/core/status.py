@@ -22,12 +22,16 @@ REASONS = {c.HEALTHY: c.ROLLOUT_HEALTHY, c.AVAILABLE: c.AVAILABLE_REASON, c.COMP
 
 
 def count(turn: Turn, status: RolloutStatus) -> StatusChange:
-    """Pods, as the ReplicaSets report them, and the marks that say which spec this status answers."""
+    """Pods, as the ReplicaSets report them, and the marks that say which spec this status answers.
+
+    A spec is answered once its template and steps have begun.
+    """
     owned = turn.owned
+    generation = str(turn.rollout.meta.generation or 0)
     total = sum(rs.current for rs in owned)
     counted = dataclasses.replace(
         status,
-        observed_generation=str(turn.rollout.meta.generation or 0),
+        observed_generation=status.observed_generation if turn.is_beginning(status) else generation,
         replicas=total,
         hpa_replicas=total,
         updated_replicas=turn.new.current if turn.new else 0,

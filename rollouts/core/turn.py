@@ -59,6 +59,10 @@ class Turn:
         """The number of the current revision: its ReplicaSet's, or the next one free."""
         return revision_of(self.new) if self.new and revision_of(self.new) else next_revision(self)
 
+    def is_beginning(self, status: RolloutStatus) -> bool:
+        """Whether this status is about another template or other steps than the spec."""
+        return (status.current_pod_hash, status.current_step_hash) != (self.pod_hash, self.step_hash)
+
     def stable(self, status: RolloutStatus) -> ReplicaSet | None:
         """The ReplicaSet of the version promoted last, if there is one and it still exists."""
         if not status.stable_rs:

@@ -225,6 +225,41 @@ def test_an_abort_stays_on_record_when_the_stable_template_comes_back() -> None:
     assert world.status["duration"]["completionStatus"] == "Aborted"
 
 
+@pytest.mark.parametrize("steps", [(20, pause()), (20, pause(), 50)])
+def test_another_hash_of_the_same_steps_brings_nothing_back(steps: tuple[int | Json, ...]) -> None:
+    """Laws 24 and 25: an upgrade that hashes steps differently starts no aborted version again."""
+    world = a_world(*steps)
+    world.patch_status({"abort": True})
+    world.run(60)
+    world.patch_status({"currentStepHash": "asothershash"})
+    world.run(60)
+    assert world.status["phase"] == "Degraded"
+    assert world.sizes() == {"v1": 10, "v2": 0}
+    assert world.status["currentStepHash"] != "asothershash"
+
+
+def test_steps_that_change_along_with_other_things_begin_anew() -> None:
+    """New steps start from the first, also when the same write leads to other writes before."""
+    world = a_world(20, pause())
+    steps = [{"setWeight": 30}, {"pause": {}}, {"setWeight": 60}]
+    world.edit({"metadata": {"annotations": {"team": "shop"}}, "spec": {"strategy": {"canary": {"steps": steps}}}})
+    world.run(60)
+    assert world.status["currentStepIndex"] == 1
+    assert world.sizes()["v2"] == 3
+
+
+def test_steps_that_were_invalid_for_a_while_begin_anew() -> None:
+    """What was seen while a template was missing was not acted on."""
+    world = a_world(20, pause())
+    world.edit({"spec": {"strategy": canary(50, analysis("late"), pause())}})
+    world.run(60)
+    assert world.sizes()["v2"] == 2
+    world.templates["late"] = _template("late")
+    world.run(60)
+    assert world.status["currentStepIndex"] == 2
+    assert world.sizes()["v2"] == 5
+
+
 def test_a_missing_template_does_not_keep_an_aborted_analysis_going() -> None:
     """Law 32: under InvalidSpec people can still abort, and nothing is measured after that."""
     world = World(
