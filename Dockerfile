@@ -6,7 +6,7 @@ COPY deploy/requirements.lock /src/requirements.lock
 RUN /opt/rollouts/bin/pip install --require-hashes -r /src/requirements.lock
 COPY pyproject.toml README.md /src/
 COPY rollouts /src/rollouts
-RUN pip wheel --no-deps --wheel-dir /src/wheels /src \
+RUN /opt/rollouts/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /src/wheels /src \
  && /opt/rollouts/bin/pip install --no-deps /src/wheels/*.whl \
  && /opt/rollouts/bin/pip uninstall --yes pip
 
