@@ -66,10 +66,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_version()
     if command.name == "controller":
         return _controller(parser, words[1:])
-    module = importlib.import_module(command.module)
+    try:
+        module = importlib.import_module(command.module)
+    except ModuleNotFoundError as missing:
+        return _lacks(command, missing)
     module.add_arguments(parser)
     code: int = module.run(parser.parse_args(words[1:]))
     return code
+
+
+def _lacks(command: Command, missing: ModuleNotFoundError) -> int:
+    """Say what a command needs that the controller alone does not; a module of ours that is gone is a bug."""
+    if (missing.name or "").partition(".")[0] == "rollouts":
+        raise missing
+    needs = f"needs the package {missing.name!r}, which comes with the extra rollouts[sandbox]"
+    print(f"{program_name()} {command.name} {needs}", file=sys.stderr)
+    return USAGE_ERROR
 
 
 def program_name() -> str:

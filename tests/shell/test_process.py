@@ -65,6 +65,19 @@ def test_a_bad_flag_is_a_usage_error(flags: Sequence[str], capsys: pytest.Captur
     assert flags[0] in capsys.readouterr().err
 
 
+def test_a_command_says_which_package_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The controller's image has no sandbox in it; that is no bug, and shows no traceback."""
+
+    def without_extra(name: str) -> None:
+        raise ModuleNotFoundError(f"{name} imports it", name="cel")
+
+    monkeypatch.setattr("importlib.import_module", without_extra)
+    assert main(["sandbox", "up"]) == USAGE_ERROR
+    assert "rollouts[sandbox]" in capsys.readouterr().err
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """And a command that does not exist is a usage error."""
     assert main([]) == 0
