@@ -19,7 +19,7 @@ from rollouts.api.analysis import Phase
 from rollouts.ctl.tree import COUNTER_MARKS, Mark, Node
 
 PIPE_WIDTH = 1000  # characters; more than any line has
-KIND_SHOWN_FROM = 100  # columns; a narrow terminal needs the room for names
+WIDE_FROM = 100  # columns; a narrower terminal shows less, to have room for names
 LABEL_WIDTH = 8
 
 STYLES: Mapping[Mark | None, str] = {
@@ -129,14 +129,14 @@ def heads(lines: Sequence[Head], signs: Signs) -> RenderableType:
 def picture(lines: Sequence[Head], root: Node, *, console: Console) -> RenderableType:
     """Head and tree."""
     signs = signs_of(console)
-    return Group(heads(lines, signs), Text(), _table(root, signs, has_kind=console.width >= KIND_SHOWN_FROM))
+    return Group(heads(lines, signs), Text(), _table(root, signs, has_kind=console.width >= WIDE_FROM))
 
 
 def sheet(columns: Sequence[str]) -> Table:
     """An empty table without lines, for rows of plain cells."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column, no_wrap=True), overflow="fold")
     return table
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from rollouts.api import conditions as c
@@ -129,7 +130,7 @@ def _shown(rollout: Rollout, result: Forecast, warned: Sequence[str], available_
         sheet.add_row(
             number, row.what, exact(row.at), Text(lasts, style), str(row.new), str(row.old), f"{row.share:.0f} %"
         )
-    lines = [Text(f"  {text}", style="yellow") for text in warned]
+    lines: list[RenderableType] = [Padding(Text(text, style="yellow"), (0, 0, 0, 2)) for text in warned]
     return Group(title, Text(), sheet, Text(), Text(_end(result)), *((Text("Mind:"), *lines) if lines else ()))
 
 

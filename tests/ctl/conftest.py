@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
     `--rewrite-goldens` (an option of tests/scenarios) writes it anew.
     """
-    path = FOLDER / f"{request.node.name.removeprefix('test_')}.txt"
+    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_")
+    path = FOLDER / f"{name}.txt"
 
     def check(text: str) -> None:
         trimmed = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +15,8 @@ import pytest
 
 from rollouts.cli import main
 from rollouts.ctl import explain, sending
-from rollouts.kube.client import KubeClient
+from rollouts.ctl.connection import INTERRUPTED
+from rollouts.kube.client import MERGE_PATCH, KubeClient, Request
 from rollouts.kube.kinds import CRDS, ROLLOUTS
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Refuse
@@ -201,3 +203,29 @@ async def test_errors_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "the API server gave no answer" in await terminal.type("get web", code=1)
     bare = Terminal(terminal.admin, tmp_path / "none", capsys)
     assert "name one with --kubeconfig" in await bare.type("get web", code=1)
+
+
+async def test_a_watched_picture_follows_until_it_is_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Into a pipe: a new picture after a change; ctrl-c ends it without a traceback."""
+    async with a_terminal(tmp_path, capsys, workloads=False) as (_, terminal):
+        await create(terminal.admin, ROLLOUTS, a_web())
+        words = ("-m", "rollouts", "get", "web", "--watch", "--kubeconfig", str(terminal.kubeconfig))
+        pipe = asyncio.subprocess.PIPE
+        watching = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=pipe, stderr=pipe)
+        assert watching.stdout is not None
+        async with asyncio.timeout(60):
+            await watching.stdout.readuntil(b"desired 2")
+            await terminal.admin.send(
+                Request(
+                    method="PATCH",
+                    path=ROLLOUTS.path("default", "web"),
+                    body={"spec": {"replicas": 7}},
+                    content_type=MERGE_PATCH,
+                )
+            )
+            await watching.stdout.readuntil(b"desired 7")
+            watching.send_signal(signal.SIGINT)
+            _, said = await watching.communicate()
+        assert (watching.returncode, said) == (INTERRUPTED, b"")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rollouts.ctl import explain, get, listing
 from rollouts.ctl.account import undone
-from rollouts.ctl.drawing import ASCII, UNICODE
+from rollouts.ctl.drawing import UNICODE
 from rollouts.ctl.family import Family
 from tests.ctl.families import LATER, a_world, an_update, at_the_analysis, drawn, family_of
 from tests.world import World
@@ -124,8 +124,12 @@ def test_what_the_controller_has_left_undone_is_named() -> None:
     assert undone(family_of(paused), paused.now) == "go on to another step"
 
 
-@pytest.mark.parametrize("signs", [UNICODE, ASCII], ids=["unicode", "ascii"])
-def test_list_of(signs: Any, golden: Golden) -> None:
-    """One line each, with the columns of the public plugin."""
+@pytest.mark.parametrize(("encoding", "width"), [("utf-8", 120), ("ascii", 80)])
+def test_list_of(encoding: str, width: int, golden: Golden) -> None:
+    """One line each, with the columns of the public plugin; less of them on a narrow terminal."""
     world = an_update(a_world())
-    golden(drawn(listing.table([world.rollout], signs, now=world.now)))
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+    console = Console(file=out, width=width, highlight=False)
+    console.print(listing.table([world.rollout], console, now=world.now))
+    out.seek(0)
+    golden(out.read())
