@@ -39,7 +39,11 @@ async def test_what_may_have_been_written_is_read(tmp_path: Path, fault: Fault) 
             items = (await admin.get(REPLICA_SETS.path("default")))["items"]
             return bool(items) and items[0]["spec"]["replicas"] == 2
 
+        async def is_read() -> bool:
+            return sandbox.requests["get", "apps", "replicasets", 200] > 0
+
         await until(is_scaled)
+        await until(is_read)
         assert sandbox.requests["get", "apps", "replicasets", 200] == 1
 
 

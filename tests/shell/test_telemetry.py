@@ -1,10 +1,43 @@
-"""What reaches the log."""
+"""What the controller's logs may and may not show."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
-from rollouts.telemetry import RETRIES_QUIET_SECONDS, RetriesNowAndThen
+import pytest
+import structlog
+
+from rollouts.telemetry import RETRIES_QUIET_SECONDS, RetriesNowAndThen, set_up_logging
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_a_traceback_shows_no_values(capsys: pytest.CaptureFixture[str], *, is_json: bool) -> None:
+    """Variables may hold secrets: an exception is logged with its lines of code, not with what they worked on."""
+    set_up_logging(level="info", is_json=is_json)
+    password = "-".join(("hunter", "two"))
+    try:
+        _fail(password)
+    except ZeroDivisionError:
+        structlog.get_logger().exception("turn_failed")
+    logged = capsys.readouterr().err
+    assert "turn_failed" in logged
+    assert "ZeroDivisionError" in logged
+    assert password not in logged
+
+
+def _fail(password: str) -> float:
+    return len(password) / 0
 
 
 def a_record(name: str, message: str, seconds: float) -> logging.LogRecord:
