@@ -336,6 +336,7 @@ def _replica_set(raw: Json, rollout: Json) -> ReplicaSet:
         is_deleting=False,
         is_owned=any(owner["uid"] == rollout["metadata"]["uid"] for owner in owners),
         is_selected=selectors.matches(rollout["spec"]["selector"], meta.get("labels", {})),
+        owners=tuple(meta.get("ownerReferences", ())),
         labels=meta.get("labels", {}),
         annotations=meta.get("annotations", {}),
         template=raw["spec"]["template"],

@@ -51,6 +51,8 @@ class ReplicaSet:
     """Controlled by this Rollout. False: an orphan that matches the selector, which may be adopted."""
     is_selected: bool
     """Its labels match the Rollout's selector."""
+    owners: tuple[Json, ...] = ()
+    """metadata.ownerReferences, as stored."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     template: Json

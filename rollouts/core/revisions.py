@@ -34,7 +34,8 @@ def adopt(turn: Turn, status: RolloutStatus) -> StatusChange:
     for rs in turn.seen.replica_sets:
         if rs.is_deleting or rs.is_owned == rs.is_selected:
             continue
-        owners = [owner_reference(turn)] if rs.is_selected else []
+        others = [owner for owner in rs.owners if owner.get("uid") != turn.rollout.meta.uid]
+        owners = [*others, owner_reference(turn)] if rs.is_selected else others
         patch = {"metadata": {"ownerReferences": owners, "uid": rs.uid}}
         actions.append(PatchReplicaSet(name=rs.name, patch=patch, seen_version=rs.resource_version))
     return Change(status=status, actions=tuple(actions), is_final=bool(actions))

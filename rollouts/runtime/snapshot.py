@@ -186,6 +186,7 @@ def _replica_set(entry: Entry) -> ReplicaSet:
         is_deleting=entry.is_deleting,
         is_owned=True,
         is_selected=True,
+        owners=tuple(owner for owner in meta.get("ownerReferences") or () if isinstance(owner, Mapping)),
         labels=_mapping(meta, "labels"),
         annotations=_mapping(meta, "annotations"),
         template=_mapping(spec, "template"),

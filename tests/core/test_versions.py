@@ -93,10 +93,12 @@ def test_history(limit: int | None, forgotten: list[str]) -> None:
         (a_replica_set("v2", is_selected=False), 0),
         (a_replica_set("v2"), None),
         (a_replica_set("v2", is_owned=False, is_deleting=True), None),
+        (a_replica_set("v2", is_owned=False, owners=({"uid": "of-someone"},)), 2),
+        (a_replica_set("v2", is_selected=False, owners=({"uid": "of-someone"}, {"uid": "rollout-uid"})), 1),
     ],
 )
 def test_adoption(rs: Any, owners: int | None) -> None:
-    """Orphans that match are taken, owned ones that match no more are let go; either ends the turn."""
+    """Orphans that match are taken, owned ones that match no more are let go; other owners stay."""
     turn = a_turn(rs)
     change = revisions.adopt(turn, turn.rollout.status)
     assert change.is_final == (owners is not None)
