@@ -2,8 +2,8 @@
 
 The name of an Event is derived from the object, the reason and the note's key, so a note that is made again, by this
 process or the next, meets its own Event and raises the count instead of adding a second one. Delivery is a bounded
-queue of its own: a sink that is slow, full or dead delays no decision. Which notes are worth an Event does not belong
-here.
+queue of its own, several objects at a time: a sink that is slow, full or dead delays no decision. Which notes are worth
+an Event does not belong here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ log = structlog.get_logger()
 
 COMPONENT = "rollouts-controller"
 
-WAITING_MAX = 2000  # events in memory while the sink is down; the oldest go first
+WAITING_MAX = 10_000  # events in memory (about 1 KiB each) while the sink is down or slow; the oldest go first
+AT_ONCE = 8  # objects whose events are delivered at the same time; those of one object go one after the other
 REMEMBERED_MAX = 5000  # events whose count is known without asking
 ATTEMPTS_MAX = 5  # per event, with the pauses below between them
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -83,6 +84,8 @@ class EventRecorder:
         self._sleep = sleep
         self._waiting: OrderedDict[str, _Occurrence] = OrderedDict()
         self._delivered: OrderedDict[str, _Delivered] = OrderedDict()
+        self._busy: set[str] = set()
+        """Uids of the objects an event of which is being delivered."""
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -98,27 +101,52 @@ class EventRecorder:
             self._waiting[name] = replace(waiting, note=note, count=waiting.count + 1, last=now)
             return
         if len(self._waiting) >= WAITING_MAX:
-            self._waiting.popitem(last=False)
-            self.dropped += 1
+            self._overflow()
         self._waiting[name] = _Occurrence(subject=subject, note=note, count=1, first=now, last=now)
         self._idle.clear()
         self._arrived.set()
 
+    def _overflow(self) -> None:
+        name, _ = self._waiting.popitem(last=False)
+        self.dropped += 1
+        if self.dropped % WAITING_MAX == 1:
+            log.warning("events_overflow", event_name=name, dropped=self.dropped)
+
     async def run(self) -> None:
         """Deliver until cancelled, or until this process may not write any more."""
+        lanes = [asyncio.create_task(self._deliver_all()) for _ in range(AT_ONCE)]
+        try:
+            await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _deliver_all(self) -> None:
+        """Deliver one event after the other until this process may not write any more."""
         while True:
-            await self._arrived.wait()
-            while self._waiting:
-                name, occurrence = self._waiting.popitem(last=False)
-                try:
-                    await self._deliver(name, occurrence)
-                except NotLeader:
-                    return
-                except Exception:  # an Event that cannot be told must not silence the others
-                    self.dropped += 1
-                    log.exception("event_failed", event_name=name)
-            self._arrived.clear()
-            self._idle.set()
+            name = self._next()
+            if name is None:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            occurrence = self._waiting.pop(name)
+            self._busy.add(occurrence.subject.uid)
+            try:
+                await self._deliver(name, occurrence)
+            except NotLeader:
+                return
+            except Exception:  # an Event that cannot be told must not silence the others
+                self.dropped += 1
+                log.exception("event_failed", event_name=name)
+            finally:
+                self._busy.discard(occurrence.subject.uid)
+            if not self._waiting and not self._busy:
+                self._idle.set()
+
+    def _next(self) -> str | None:
+        """The oldest event of an object that has none under way: their order is the story that people read."""
+        return next((name for name, each in self._waiting.items() if each.subject.uid not in self._busy), None)
 
     async def flush(self, *, timeout_seconds: float) -> None:
         """Wait until everything is delivered, or the time is over."""

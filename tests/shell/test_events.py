@@ -13,7 +13,9 @@ from rollouts.core.plan import WARNING, Note
 from rollouts.kube.client import AlwaysOpen, KubeClient, Writer
 from rollouts.kube.events import WAITING_MAX, EventRecorder, Subject, event_name
 from rollouts.kube.kinds import EVENTS, ROLLOUTS, Key
+from rollouts.sandbox.faults import Refuse
 from tests.shell.clusters import a_cluster
+from tests.shell.processes import until
 
 SUBJECT = Subject(kind=ROLLOUTS, key=Key("default", "web"), uid="uid-web")
 
@@ -162,6 +164,36 @@ async def test_a_sink_that_fails_is_tried_again_a_few_times() -> None:
             await recorder.flush(timeout_seconds=5)
         assert now.slept == [0.5, 1.0, 2.0, 4.0]
         assert recorder.dropped == 1
+
+
+async def test_an_event_that_has_to_wait_delays_only_those_of_its_object() -> None:
+    """Others overtake it; what comes after it on the same object stays after it."""
+    released = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        await released.wait()
+
+    other = Subject(kind=ROLLOUTS, key=Key("default", "other"), uid="uid-other")
+    async with a_cluster() as (sandbox, client):
+        recorder = EventRecorder(Writer(client, AlwaysOpen()), instance="here", clock=Now().read, sleep=sleep)
+        running = asyncio.ensure_future(recorder.run())
+        sandbox.faults.inject(Refuse(code=503), verb="create", resource="events", times=1)
+        recorder.record(SUBJECT, Note(reason="Scaled", message="first"))
+        await asyncio.sleep(0)
+        recorder.record(SUBJECT, Note(reason="Scaled", message="second"))
+        recorder.record(other, Note(reason="Scaled", message="other"))
+
+        async def messages() -> list[str]:
+            found = sorted(await stored(client), key=lambda event: int(event["metadata"]["resourceVersion"]))
+            return [event["message"] for event in found]
+
+        await until(messages)
+        assert await messages() == ["other"]
+        released.set()
+        await recorder.flush(timeout_seconds=5)
+        assert await messages() == ["other", "first", "second"]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def test_names_fit_and_stay_the_same() -> None:
