@@ -48,7 +48,7 @@ crds: $(STAMP) ## write crds/ from rollouts/api/schema.py
 	@$(BIN)/python -m rollouts.api.schema crds
 
 goldens: $(STAMP) ## rewrite the golden stories; read the diff before you commit it
-	@$(BIN)/python -m pytest tests/scenarios --rewrite-goldens -q
+	@$(BIN)/python -m pytest tests/scenarios tests/ctl --rewrite-goldens -q
 
 bench: $(STAMP) ## figures per rollout on the sandbox (N=200)
 	@$(BIN)/python -m benchmarks --rollouts $(or $(N),200)

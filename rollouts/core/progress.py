@@ -12,7 +12,7 @@ from datetime import datetime
 from rollouts.api import conditions as c
 from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, AnalysisStep, ExperimentStep, Pause
 from rollouts.api.status import RolloutStatus
-from rollouts.core import abort, conditions
+from rollouts.core import abort, conditions, scale
 from rollouts.core.plan import Change
 from rollouts.core.steps import current
 from rollouts.core.turn import Turn
@@ -117,7 +117,10 @@ def is_indefinite(turn: Turn, status: RolloutStatus) -> bool:
     """Whether the rollout waits for something that no deadline bounds."""
     if turn.rollout.spec.paused or status.pause_conditions:
         return True
-    return isinstance(current(turn, status), AnalysisStep | ExperimentStep | Pause)
+    step = current(turn, status)
+    if step is None:  # all its pods are there: what a promotion can still lack is a proof
+        return status.stable_rs != turn.pod_hash and scale.is_available(turn)
+    return isinstance(step, AnalysisStep | ExperimentStep | Pause)
 
 
 def passes_at(turn: Turn, said: conditions.Conditions) -> datetime | None:
