@@ -289,7 +289,7 @@ def _next_step(turn: Turn, status: RolloutStatus) -> Effect | Refusal:
         current_background_analysis_run_status=None if is_open else background,
     )
     moved = dataclasses.replace(pause.cleared(status), current_step_index=index + 1, canary=canary)
-    return Effect(f"went on from step {index} to step {index + 1}", moved)
+    return Effect(f"went on from step {index + 1} of {len(turn.steps)} (index {index})", moved)
 
 
 def _restart(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:

@@ -65,7 +65,8 @@ def _lacking(turn: Turn, status: RolloutStatus) -> str:
 
 def _at_step(turn: Turn, status: RolloutStatus, step: Step) -> str:
     outcome = steps.outcome_of(turn, status, step)
-    place = f"step {(status.current_step_index or 0) + 1} of {len(turn.steps)} ({steps.describe(step)})"
+    index = status.current_step_index or 0
+    place = f"step {index + 1} of {len(turn.steps)} (index {index}, {steps.describe(step)})"
     if not isinstance(outcome, steps.Holding):
         return f"{place} is complete: {outcome.why}"
     match step:

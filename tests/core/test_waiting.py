@@ -33,40 +33,42 @@ RUN = {"name": "web-a-2", "status": "Inconclusive", "message": "no data"}
             0,
             {"conditions": [PROGRESS]},
             {},
-            "step 1 of 3 (setWeight: 20) waits for 2 canary pods to be available (0 of 2 now); "
+            "step 1 of 3 (index 0, setWeight: 20) waits for 2 canary pods to be available (0 of 2 now); "
             f"without progress it counts as stalled at {DEADLINE}",
         ),
         (
             0,
             {"conditions": [PROGRESS]},
             {"progressDeadlineAbort": True},
-            "step 1 of 3 (setWeight: 20) waits for 2 canary pods to be available (0 of 2 now); "
+            "step 1 of 3 (index 0, setWeight: 20) waits for 2 canary pods to be available (0 of 2 now); "
             f"without progress it is aborted at {DEADLINE}",
         ),
         (
             0,
             {"conditions": [said("ReplicaFailure", "FailedCreate", "exceeded quota: pods")]},
             {},
-            "step 1 of 3 (setWeight: 20) waits for 2 canary pods to be available (0 of 2 now) [exceeded quota: pods]",
+            "step 1 of 3 (index 0, setWeight: 20) waits for 2 canary pods to be available (0 of 2 now) "
+            "[exceeded quota: pods]",
         ),
         (
             2,
             {"currentStepIndex": 1, "pauseConditions": [{"reason": "CanaryPauseStep", "startTime": SINCE}]},
             {},
-            f"step 2 of 3 (pause) has waited since {SINCE} for a person: "
+            f"step 2 of 3 (index 1, pause) has waited since {SINCE} for a person: "
             "resume or promote goes on, abort goes back to stable",
         ),
         (
             2,
             {"pauseConditions": [{"reason": "CanaryPauseStep", "startTime": SINCE}]},
             {"strategy": canary({"pause": {"duration": "10m"}})},
-            f"step 1 of 1 (pause: 10m0s) has waited since {SINCE} and ends at 2026-01-01T12:09:00Z; resume ends it now",
+            f"step 1 of 1 (index 0, pause: 10m0s) has waited since {SINCE} and ends at 2026-01-01T12:09:00Z; "
+            "resume ends it now",
         ),
         (
             2,
             {"canary": {"currentStepAnalysisRunStatus": {"name": "web-a-2-0", "status": "Pending"}}},
             {"strategy": canary(analysis("rate"))},
-            "step 1 of 1 (analysis) waits for analysis web-a-2-0 to pass; if it fails, the update is aborted",
+            "step 1 of 1 (index 0, analysis) waits for analysis web-a-2-0 to pass; if it fails, the update is aborted",
         ),
         (
             2,
@@ -95,7 +97,8 @@ RUN = {"name": "web-a-2", "status": "Inconclusive", "message": "no data"}
             0,
             {"conditions": [said("Progressing", "ProgressDeadlineExceeded", status="False")]},
             {},
-            "no progress within the deadline: step 1 of 3 (setWeight: 20) waits for 2 canary pods to be available "
+            "no progress within the deadline: step 1 of 3 (index 0, setWeight: 20) "
+            "waits for 2 canary pods to be available "
             "(0 of 2 now); it goes on by itself when that comes; a new template replaces it, an abort goes back to "
             "stable",
         ),

@@ -86,7 +86,7 @@ def test_explain_without_a_controller() -> None:
     world.set_image("v2")
     told = account(world)
     assert "has not answered the present spec (generation 2; it answered 1)" in told
-    assert "By its rules: step 1 of 5 (setWeight: 20)" in told
+    assert "By its rules: step 1 of 5 (index 0, setWeight: 20)" in told
     assert "You can type" not in told
 
 
@@ -95,7 +95,7 @@ def test_explain_with_the_status_of_another_controller() -> None:
     world = an_update(a_world())
     status = world.rollout["status"]
     status["conditions"] = [each for each in status["conditions"] if each["type"] != "Ready"]
-    assert "Step 2 of 5 (pause)" in account(world)
+    assert "Step 2 of 5 (index 1, pause)" in account(world)
 
 
 def test_explain_names_pods_that_are_not_ready() -> None:
