@@ -7,6 +7,7 @@ cluster is complete, for a standby as well as for the leader. What the figures a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ WATCHES_DOWN_MAX_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """The questions, each answered at once: why not healthy or ready (None: it is), and the metrics as text."""
+    """The questions: why not healthy or ready (None: it is), answered at once; and the metrics as text, from a thread."""
 
     unhealthy: Callable[[], str | None]
     unready: Callable[[], str | None]
@@ -54,7 +55,9 @@ class HealthServer:
         return _told(self._probes.unready())
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._probes.metrics(), headers={"Content-Type": METRICS_TYPE})
+        # a second of work with thousands of Rollouts, in which the event loop has other things to do
+        text = await asyncio.to_thread(self._probes.metrics)
+        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
 
 def _told(why_not: str | None) -> web.Response:

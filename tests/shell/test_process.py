@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -132,6 +133,27 @@ def test_requests_are_counted_by_what_they_touch() -> None:
     text = telemetry.render()
     assert b'{kind="rollouts",status_code="200",verb="patch"} 1.0' in text
     assert b'{kind="pods",status_code="0",verb="get"} 1.0' in text
+
+
+async def test_figures_that_take_long_hold_up_nothing_else() -> None:
+    """While they are put together, the event loop goes on: here it answers /healthz, which they wait for."""
+    is_answered = threading.Event()
+
+    def slow() -> bytes:
+        assert is_answered.wait(timeout=20)
+        return b"figures"
+
+    server = HealthServer(Probes(unhealthy=lambda: None, unready=lambda: None, metrics=slow))
+    (port,) = await server.start(host="127.0.0.1", ports=(0,))
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            asked = asyncio.ensure_future(session.get("/metrics"))
+            async with session.get("/healthz") as answer:
+                assert answer.status == 200
+            is_answered.set()
+            assert await (await asked).text() == "figures"
+    finally:
+        await server.stop()
 
 
 async def start(kubeconfig: Path, *flags: str) -> asyncio.subprocess.Process:
