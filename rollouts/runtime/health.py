@@ -19,7 +19,7 @@ WATCHES_DOWN_MAX_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """The questions: why not healthy or ready (None: it is), answered at once; and the metrics as text, from a thread."""
+    """The questions: why not healthy or ready (None: it is), answered at once; the metrics as text, in a thread."""
 
     unhealthy: Callable[[], str | None]
     unready: Callable[[], str | None]
