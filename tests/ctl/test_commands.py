@@ -205,6 +205,11 @@ async def test_errors_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "name one with --kubeconfig" in await bare.type("get web", code=1)
 
 
+def _as_in_a_terminal() -> None:
+    """Whoever runs these tests in the background may ignore ctrl-c; a child would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 async def test_a_watched_picture_follows_until_it_is_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,7 +218,9 @@ async def test_a_watched_picture_follows_until_it_is_stopped(
         await create(terminal.admin, ROLLOUTS, a_web())
         words = ("-m", "rollouts", "get", "web", "--watch", "--kubeconfig", str(terminal.kubeconfig))
         pipe = asyncio.subprocess.PIPE
-        watching = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=pipe, stderr=pipe)
+        watching = await asyncio.create_subprocess_exec(
+            sys.executable, *words, stdout=pipe, stderr=pipe, preexec_fn=_as_in_a_terminal
+        )
         assert watching.stdout is not None
         async with asyncio.timeout(60):
             await watching.stdout.readuntil(b"desired 2")
