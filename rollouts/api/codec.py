@@ -311,7 +311,7 @@ def _shown(value: Any) -> str:
 
 
 def encode(value: Any) -> dict[str, Any]:
-    """The JSON object of an API value: empty members left out, numbers always present."""
+    """The JSON object of an API value: empty members left out; numbers and what the schema requires always present."""
     written: dict[str, Any] = {}
     for attribute in attributes(type(value)):
         member = getattr(value, attribute.name)
@@ -319,7 +319,7 @@ def encode(value: Any) -> dict[str, Any]:
             written.update(member)
             continue
         json = _json(member, attribute)
-        if json is not None and not _is_empty(json, attribute):
+        if json is not None and (attribute.doc.required or not _is_empty(json, attribute)):
             written[attribute.json] = json
     return written
 

@@ -5,10 +5,10 @@ removed. A value that came by an apply would come again with the next apply, so 
 (`step@2`, `full@<pod hash>`): it acts only while the guard matches, and never twice, because `status.verbs` remembers
 it. Everything carried out or refused is recorded there, with who asked, when, and what came of it.
 
-A turn answers at most one verb, abort first. The record and the effect on the status are one write. A verb that also
-changes the spec is recorded as Accepted first, and as Done when the spec is seen to be as it wants; a person's
-annotation is removed in a turn after that. Each of these writes may be lost or come twice without the verb being lost
-or repeated.
+A turn answers at most one verb, in the order of `EFFECTS`: abort first. The record and the effect on the status are one
+write. A verb that also changes the spec is recorded as Accepted first, and as Done when the spec is seen to be as it
+wants; a person's annotation is removed in a turn after that. Each of these writes may be lost or come twice without the
+verb being lost or repeated.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Asked:
     verb: str
     value: str
     keyword: str
-    guard: str
+    guard: str | None
+    """None: the value names none. An empty one names nothing, as a variable that was not set."""
     reason: str
     owner: VerbOwner
 
@@ -93,9 +94,15 @@ def _asked(turn: Turn, verb: str) -> Asked | None:
     if value is None:
         return None
     head, _, reason = " ".join(value.split()).partition(" ")
-    keyword, _, guard = head.partition("@")
-    owner = turn.seen.verb_owners.get(key, NOBODY)
-    return Asked(verb=verb, value=_kept_form(value), keyword=keyword, guard=guard, reason=reason, owner=owner)
+    keyword, at, guard = head.partition("@")
+    return Asked(
+        verb=verb,
+        value=_kept_form(value),
+        keyword=keyword,
+        guard=guard if at else None,
+        reason=reason,
+        owner=turn.seen.verb_owners.get(key, NOBODY),
+    )
 
 
 def _kept_form(value: str) -> str:
@@ -164,10 +171,11 @@ def _answer(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal
     if asked.owner.is_applied and not asked.guard:
         return Refusal(f"an applied value must say what it means, as in {_guarded_example(turn, status, asked)!r}")
     guard = _guard(turn, status, asked)
-    if asked.guard and asked.guard != guard:
+    if asked.guard is not None and asked.guard != guard:
         if asked.owner.is_applied:
             return None
-        return Refusal(f"the guard {_shown(asked.guard)!r} does not match: it would have to be {guard!r}")
+        fits = f"it would have to be {guard!r}" if guard else "there are no steps"
+        return Refusal(f"the guard {_shown(asked.guard)!r} does not match: {fits}")
     return EFFECTS[asked.verb](turn, status, asked)
 
 
@@ -301,10 +309,11 @@ EFFECTS: Mapping[str, Callable[[Turn, RolloutStatus, Asked], Effect | Refusal]] 
     "abort": _abort,
     "retry": _retry,
     "resume": _resume,
-    "pause": _pause,
     "promote": _promote,
+    "pause": _pause,
     "restart": _restart,
 }
+"""In the order in which several at once are answered: what holds comes after what moves, so that it outlasts it."""
 KEYWORDS: Mapping[str, tuple[str, ...]] = {
     **{verb: (verb, "true") for verb in EFFECTS},
     "promote": ("step", "full"),

@@ -35,7 +35,6 @@ def heed(verb: str, value: str, *, is_applied: bool = False, status: Json | None
         ("abort", "abort\treason"),
         ("promote", "full@" + V2),
         ("promote", "step@0 looks good"),
-        ("abort", "abort@"),
     ],
 )
 def test_understood(verb: str, value: str) -> None:
@@ -56,6 +55,8 @@ def test_understood(verb: str, value: str) -> None:
         ("promote", "step@1", "the guard '1' does not match: it would have to be '0'"),
         ("abort", f"abort@{V1}", f"would have to be '{V2}'"),
         ("abort", "abort@a@b", "the guard 'a@b' does not match"),
+        ("promote", "full@", "the guard '' does not match"),
+        ("promote", "step@ 0", "the guard '' does not match"),
         ("retry", "retry", "not aborted"),
         ("resume", "resume", "not paused"),
     ],
@@ -68,6 +69,13 @@ def test_refused(verb: str, value: str, why: str) -> None:
     assert why in record.message
     assert dataclasses.replace(change.status, verbs=()) == heed_nothing()
     assert [note.reason for note in change.notes] == ["VerbRefused"]
+
+
+@pytest.mark.parametrize("value", ["", "x"])
+def test_a_record_has_what_its_schema_requires(value: str) -> None:
+    """`kubectl annotate rollouts.io/abort=` writes an empty value: its record must not make the status unwritable."""
+    written = heed("abort", value).status.to_json()["verbs"][0]
+    assert written["value"] == value
 
 
 def heed_nothing() -> RolloutStatus:

@@ -173,6 +173,16 @@ def test_a_verb_that_comes_with_a_new_template_is_about_that_template() -> None:
     assert world.sizes() == {"v1": 0, "v2": 10}
 
 
+def test_a_pause_outlasts_a_promotion_written_with_it() -> None:
+    """Both at once: the step is taken, and there the rollout holds, whatever order the annotations are read in."""
+    world = a_world(20, pause(), 50, pause())
+    world.annotate("pause", "pause")
+    world.annotate("promote", "step")
+    world.run(60)
+    assert (world.status["currentStepIndex"], world.status["message"]) == (2, "manually paused")
+    assert world.sizes() == {"v1": 8, "v2": 2}
+
+
 def test_a_step_promoted_past_an_inconclusive_background_goes_on() -> None:
     """The background is measured again instead of holding the next step with the old verdict."""
     answers: list[Any] = [[0.9]]
