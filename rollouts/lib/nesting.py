@@ -15,24 +15,38 @@ DEPTH_MAX = 200  # levels; the deepest object of Kubernetes' own has some thirty
 TOO_DEEP = f"(nested deeper than {DEPTH_MAX} levels)"
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
+_STRING = re.compile(rb'"[^"]*"')
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
 
 
 def loads(text: bytes) -> Any:
-    """The value of a JSON text in UTF-8, cut below `DEPTH_MAX` if it is too deep to be read. Raises ValueError."""
+    """The value of a JSON text in UTF-8, cut below `DEPTH_MAX`. Raises ValueError."""
     try:
-        return json.loads(text)
-    except RecursionError:
-        pass
-    try:
-        return json.loads(shallow(text))
+        return json.loads(readable(text))
     except RecursionError:  # brackets without an end
         raise ValueError("not JSON, and nested too deeply") from None
 
 
 def readable(text: bytes) -> bytes:
-    """The same JSON, cut if the standard decoder might not read it; cheap for what is clearly not deep."""
-    is_flat = text.count(b"{") + text.count(b"[") <= DEPTH_MAX
-    return text if is_flat else shallow(text)
+    """The same JSON, cut where it is too deep; cheap for what is not."""
+    return shallow(text) if _is_deep(text) else text
+
+
+def _is_deep(text: bytes) -> bool:
+    """Whether some value has more than `DEPTH_MAX` levels: what is left after peeling off the innermost pairs so often.
+
+    Whole-text replacements in C, since every answer of the API server passes here: a third of what decoding costs.
+    """
+    if text.count(b"{") + text.count(b"[") <= DEPTH_MAX:
+        return False
+    bare = text.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _NO_STRUCTURE).replace(b'""', b"")
+    brackets = _STRING.sub(b"", bare).replace(b"[", b"{").replace(b"]", b"}")
+    for _ in range(DEPTH_MAX):
+        peeled = brackets.replace(b"{}", b"")
+        if len(peeled) == len(brackets):
+            break
+        brackets = peeled
+    return bool(brackets)
 
 
 def shallow(text: bytes) -> bytes:
