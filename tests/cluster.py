@@ -7,7 +7,8 @@ nothing of rollouts; who decides, and what a decision sees, is in world.py.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,11 +22,11 @@ class Conflict(Exception):
 
 
 class Unreachable(Exception):
-    """A write that the API server did not take."""
+    """A write without an answer: nobody knows whether the API server took it."""
 
 
 class Crash(Exception):
-    """The controller died before this write."""
+    """The controller died before or after this write."""
 
 
 @dataclass
@@ -46,24 +47,31 @@ class Settings:
 
 
 class Cluster:
-    """ReplicaSets, runs and pods. `before_write` and `before_scale` see every write before it is carried out."""
+    """A Rollout, ReplicaSets, runs and pods. `before_write` and `before_scale` see every write before it is carried
+    out, `after_write` sees it when it is done and its answer is still on the way."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, rollout: Json, settings: Settings) -> None:
         self.now = NOON
         self.settings = settings
+        self.rollout = copy.deepcopy(rollout)
         self.replica_sets: dict[str, Json] = {}
         self.runs: dict[str, Json] = {}
         self.pods: dict[str, Pods] = {}
         self.writes = 0
         self.before_write: Callable[[str], None] = lambda what: None
+        self.after_write: Callable[[str], None] = lambda what: None
         self.before_scale: Callable[[str, int], None] = lambda name, replicas: None
         self._version = 100
 
     # The API server
 
-    def _write(self, what: str) -> None:
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        """Around a change that is one write."""
         self.before_write(what)
         self.writes += 1
+        yield
+        self.after_write(what)
 
     def _touch(self, raw: Json) -> None:
         self._version += 1
@@ -72,26 +80,32 @@ class Cluster:
     def _create(self, kind: dict[str, Json], name: str, manifest: Mapping[str, Any]) -> None:
         if name in kind:
             return
-        self._write(f"create {name}")
-        raw = copy.deepcopy(dict(manifest))
-        raw["metadata"] |= {
-            "uid": f"uid-{self._version}",
-            "generation": 1,
-            "creationTimestamp": timestamps.render(self.now),
-        }
-        kind[name] = raw
-        self._touch(raw)
+        with self._writing(f"create {name}"):
+            raw = copy.deepcopy(dict(manifest))
+            raw["metadata"] |= {
+                "uid": f"uid-{self._version}",
+                "generation": 1,
+                "creationTimestamp": timestamps.render(self.now),
+            }
+            kind[name] = raw
+            self._touch(raw)
 
     def _patch(self, kind: dict[str, Json], name: str, patch: Mapping[str, Any], seen_version: str | None) -> None:
         raw = kind.get(name)
         if raw is None or (seen_version is not None and raw["metadata"]["resourceVersion"] != seen_version):
             raise Conflict(name)
-        self._write(f"patch {name}")
-        before = copy.deepcopy(raw["spec"])
-        merge(raw, copy.deepcopy(dict(patch)))
-        if raw["spec"] != before:
-            raw["metadata"]["generation"] += 1
-        self._touch(raw)
+        with self._writing(f"patch {name}"):
+            before = copy.deepcopy(raw["spec"])
+            merge(raw, copy.deepcopy(dict(patch)))
+            if raw["spec"] != before:
+                raw["metadata"]["generation"] += 1
+            self._touch(raw)
+
+    def _delete(self, kind: dict[str, Json], name: str, uid: str) -> None:
+        if name in kind and kind[name]["metadata"]["uid"] == uid:
+            with self._writing(f"delete {name}"):
+                del kind[name]
+                self._version += 1
 
     # The ReplicaSet controller and the kubelets
 

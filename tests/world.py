@@ -2,8 +2,11 @@
 
 Objects are JSON, versioned and merge-patched as the API server does it; pods are counted by age, ReplicaSets filled by
 a small stand-in for their controller. `turn` is one turn of the real controller: snapshot, decide, carry out, write the
-status, and the same for each AnalysisRun. Nothing here knows the rules of a rollout. What the snapshot shows is the
-`cache`, a copy that a test may let lag behind; writes may be made to fail or to be the last ones before a crash.
+status, and the same for each AnalysisRun. Nothing here knows the rules of a rollout. What the snapshot shows is in
+sight.py, a copy that a test may let lag behind; writes may be made to fail or to be the last ones before a crash.
+
+Time passes only as far as something is due: no turn is taken that nobody asked for, so what a decision forgets to
+come back for stays undone.
 """
 
 from __future__ import annotations
@@ -14,19 +17,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from rollouts.api import codec, parse, validate
-from rollouts.api.analysis import AnalysisTemplate, TemplateRef
+from rollouts.api import codec
 from rollouts.core import actions as act
 from rollouts.core import naming
 from rollouts.core.decide import decide
 from rollouts.core.measured import decide_run
-from rollouts.core.observed import Pod, ReadingSeen, ReplicaSet, RunSeen, Seen, VerbOwner
+from rollouts.core.observed import Pod, ReadingSeen, Seen, VerbOwner
 from rollouts.core.plan import Note
-from rollouts.lib import selectors, timestamps
 from tests.builders import NOON, Json
 from tests.cluster import Cluster, Conflict, Settings, Unreachable, merge
+from tests.sight import KINDS, Sight
 
-CACHED = ("rollout", "replica_sets", "runs")
 TURNS_MAX = 200  # a play that does not come to rest within so many turns is a bug of its own
 
 
@@ -34,8 +35,7 @@ class World(Cluster):
     """See the module."""
 
     def __init__(self, rollout: Json, *, templates: Iterable[Json] = (), settings: Settings | None = None) -> None:
-        super().__init__(settings or Settings())
-        self.rollout = copy.deepcopy(rollout)
+        super().__init__(rollout, settings or Settings())
         self.templates = {template["metadata"]["name"]: template for template in templates}
         self.readings: dict[str, list[ReadingSeen]] = {}
         self.verb_owners: dict[str, VerbOwner] = {}
@@ -45,8 +45,9 @@ class World(Cluster):
         self._is_lost = False
         """A write failed, so the key comes again."""
         self.requeue_at: datetime | None = None
-        self.cache: Json = {}
-        self.deliver()
+        self._run_requeues: dict[str, datetime | None] = {}
+        self._version_seen = ""
+        self.sight = Sight(self)
 
     # What people and the outside do
 
@@ -95,7 +96,6 @@ class World(Cluster):
             self.now = min(due)
             self.settle()
         self.now = end
-        self.settle()
 
     def settle(self, late: list[tuple[str, ...]] | None = None) -> None:
         """Take turns until nothing is written any more. `late`: the caches that stay behind in the next turns."""
@@ -103,7 +103,7 @@ class World(Cluster):
             before = self._version
             self.fill()
             behind = late.pop(0) if late else ()
-            self.deliver(*(kind for kind in CACHED if kind not in behind))
+            self.sight.deliver(*(kind for kind in KINDS if kind not in behind))
             self.turn()
             is_lost, self._is_lost = self._is_lost, False
             if self._version == before and not behind and not is_lost:
@@ -111,37 +111,18 @@ class World(Cluster):
                 return
         raise AssertionError(f"no rest after {TURNS_MAX} turns:\n" + self.told())
 
-    def deliver(self, *kinds: str) -> None:
-        """Let the cache catch up, all of it when no part is named."""
-        for kind in kinds or CACHED:
-            self.cache[kind] = copy.deepcopy(getattr(self, kind))
-
     # The controller
 
     def turn(self) -> None:
         """One turn for the Rollout, then one for each run that was seen."""
         self._rollout_turn()
-        for name in sorted(self.cache["runs"]):
+        for name in sorted(self.sight.runs):
             self._run_turn(name)
         self.after_turn(self)
 
     def seen(self) -> Seen:
         """The snapshot that a decision gets."""
-        raw = self.cache["rollout"]
-        parsed = parse.parse_rollout(raw)
-        sets = [_replica_set(rs, raw) for rs in self.cache["replica_sets"].values()]
-        ours = sorted((rs for rs in sets if rs.is_owned or rs.is_selected), key=lambda rs: (rs.created_at, rs.name))
-        runs = [parse.parse_analysis_run(run).value for run in self.cache["runs"].values()]
-        return Seen(
-            rollout=parsed.value,
-            problems=validate.validate(parsed),
-            replica_sets=tuple(ours),
-            names_taken={rs.name: rs for rs in sets if rs not in ours},
-            analysis_runs=tuple(runs),
-            templates=_templates(self.templates.values()),
-            pods=self._pods_seen(),
-            verb_owners=dict(self.verb_owners),
-        )
+        return self.sight.seen(templates=self.templates.values(), pods=self._pods_seen(), verb_owners=self.verb_owners)
 
     def _rollout_turn(self) -> None:
         seen = self.seen()
@@ -153,22 +134,14 @@ class World(Cluster):
             self.story += [(self.now, note) for note in plan.notes if not note.of or note.of in done]
 
     def _run_turn(self, name: str) -> None:
-        raw = self.cache["runs"][name]
-        parsed = parse.parse_analysis_run(raw)
-        readings = tuple(self.readings.get(parsed.value.meta.uid, ()))
-        seen = RunSeen(run=parsed.value, problems=parsed.problems, readings=readings, in_flight=frozenset())
+        raw = self.sight.runs[name].raw
+        seen = self.sight.run(name, tuple(self.readings.get(raw["metadata"]["uid"], ())))
         plan = decide_run(seen, now=self.now)
-        self._version_seen = parsed.value.meta.resource_version
+        self._version_seen = seen.run.meta.resource_version
         self._carry_out_all(plan.actions)
         if name in self.runs and self._write_status(self.runs[name], raw.get("status", {}), codec.encode(plan.status)):
             self.story += [(self.now, note) for note in plan.notes]
         self._run_requeues[name] = plan.requeue_at
-
-    _version_seen = ""
-
-    @property
-    def _run_requeues(self) -> dict[str, datetime | None]:
-        return self.__dict__.setdefault("_requeues", {})  # type: ignore[no-any-return]
 
     def _carry_out_all(self, actions: Iterable[act.Action]) -> set[str]:
         """First to last; the first failure stops the rest. Returns the names of the objects that were written."""
@@ -208,8 +181,7 @@ class World(Cluster):
             case act.PatchReplicaSet():
                 self._patch(self.replica_sets, action.name, action.patch, action.seen_version)
             case act.DeleteReplicaSet():
-                self._write(f"delete {action.name}")
-                self.replica_sets.pop(action.name, None)
+                self._delete(self.replica_sets, action.name, action.uid)
             case _:
                 assert_never(action)
 
@@ -220,16 +192,15 @@ class World(Cluster):
             case act.TerminateAnalysisRun():
                 self._patch(self.runs, action.name, {"spec": {"terminate": True}}, None)
             case act.DeleteAnalysisRun():
-                self._write(f"delete {action.name}")
-                self.runs.pop(action.name, None)
+                self._delete(self.runs, action.name, action.uid)
             case _:
                 assert_never(action)
 
     def _patch_rollout(self, action: act.PatchRollout) -> None:
         if self.rollout["metadata"]["resourceVersion"] != self._version_seen:
             raise Conflict(action)
-        self._write("patch rollout")
-        self.edit(copy.deepcopy(dict(action.patch)))
+        with self._writing("patch rollout"):
+            self.edit(copy.deepcopy(dict(action.patch)))
         self._version_seen = self.rollout["metadata"]["resourceVersion"]
 
     def _measure(self, action: act.Measure) -> None:
@@ -246,12 +217,12 @@ class World(Cluster):
         self._version += 1  # an answer wakes the run's key, as a write would
 
     def _evict(self, action: act.EvictPod) -> None:
-        self._write(f"evict {action.name}")
         name, _, _ = action.name.rpartition("-")
         made = datetime.fromisoformat(action.uid)
-        if made in self.pods_of(name):
-            self.pods[name].made_at.remove(made)
-            self._count(self.replica_sets[name])
+        with self._writing(f"evict {action.name}"):
+            if made in self.pods_of(name):
+                self.pods[name].made_at.remove(made)
+                self._count(self.replica_sets[name])
 
     def _write_status(self, raw: Json, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         """Whether the status now says so; False: the write was refused or lost."""
@@ -260,12 +231,12 @@ class World(Cluster):
         try:
             if raw["metadata"]["resourceVersion"] != self._version_seen:
                 raise Conflict("status")
-            self._write("status")
+            with self._writing("status"):
+                raw["status"] = copy.deepcopy(dict(after))
+                self._touch(raw)
         except (Conflict, Unreachable):
             self._is_lost = True
             return False
-        raw["status"] = copy.deepcopy(dict(after))
-        self._touch(raw)
         return True
 
     def _run_times(self) -> list[datetime | None]:
@@ -296,7 +267,7 @@ class World(Cluster):
     def forget_memory(self) -> None:
         """The controller starts again: what it only remembered is gone."""
         self.readings.clear()
-        self.__dict__.pop("_requeues", None)
+        self._run_requeues.clear()
         self.requeue_at = self.now
 
     def told(self) -> str:
@@ -321,36 +292,3 @@ class World(Cluster):
             raw["spec"]["template"]["spec"]["containers"][0]["image"]: raw["spec"]["replicas"]
             for raw in self.replica_sets.values()
         }
-
-
-def _replica_set(raw: Json, rollout: Json) -> ReplicaSet:
-    meta, status = raw["metadata"], raw.get("status", {})
-    owners = [owner for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
-    created = timestamps.parse(meta["creationTimestamp"])
-    assert created is not None
-    return ReplicaSet(
-        name=meta["name"],
-        uid=meta["uid"],
-        resource_version=meta["resourceVersion"],
-        created_at=created,
-        is_deleting=False,
-        is_owned=any(owner["uid"] == rollout["metadata"]["uid"] for owner in owners),
-        is_selected=selectors.matches(rollout["spec"]["selector"], meta.get("labels", {})),
-        owners=tuple(meta.get("ownerReferences", ())),
-        labels=meta.get("labels", {}),
-        annotations=meta.get("annotations", {}),
-        template=raw["spec"]["template"],
-        generation=meta["generation"],
-        observed_generation=status.get("observedGeneration", 0),
-        min_ready_seconds=raw["spec"].get("minReadySeconds", 0),
-        wanted=raw["spec"]["replicas"],
-        current=status.get("replicas", 0),
-        ready=status.get("readyReplicas", 0),
-        available=status.get("availableReplicas", 0),
-        failure=None,
-    )
-
-
-def _templates(raw: Iterable[Json]) -> dict[TemplateRef, AnalysisTemplate]:
-    parsed = [parse.parse_analysis_template(template).value for template in raw]
-    return {TemplateRef(template_name=each.meta.name, cluster_scope=each.is_cluster_scoped): each for each in parsed}

@@ -106,7 +106,7 @@ def test_what_cannot_be_read_moves_nothing(data: st.DataObject) -> None:
     """Law 23: with runs and templates unreadable no step is left, nothing is promoted, aborted or started."""
     play = _played(data, events=4, patience=(0, 3, 10))
     world = play.world
-    world.deliver()
+    world.sight.deliver()
     seen, unknown = world.seen(), Unreadable(why="away")
     blind = dataclasses.replace(seen, analysis_runs=unknown, templates=dict.fromkeys(seen.templates, unknown))
     plan = decide(blind, now=world.now)
@@ -161,7 +161,7 @@ def test_a_deleted_rollout_is_left_alone(data: st.DataObject) -> None:
     play = _played(data, events=3)
     play.world.rollout["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
     play.world.set_image("v3")
-    play.world.deliver()
+    play.world.sight.deliver()
     plan = decide(play.world.seen(), now=play.world.now)
     assert (plan.actions, plan.requeue_at, plan.notes) == ((), None, ())
     assert plan.status == play.world.seen().rollout.status
