@@ -33,7 +33,7 @@ from rollouts.runtime.clock import running_seconds, utc_now
 from rollouts.runtime.execute import Executor
 from rollouts.runtime.health import WATCHES_DOWN_MAX_SECONDS, HealthServer, Probes
 from rollouts.runtime.intake import Intake
-from rollouts.runtime.lifecycle import Crew, Ending, Parts, live
+from rollouts.runtime.lifecycle import NEEDED, Crew, Ending, Parts, live
 from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.pump import Pump, Scope
 from rollouts.runtime.queue import WorkQueue
@@ -93,7 +93,7 @@ async def _run(
         claim = Claim(namespace=settings.lease_namespace, name=settings.lease_name, identity=settings.identity)
         elector = Elector(client, claim=claim, timing=timing)
     parts = assemble(settings, source=source, client=client, telemetry=telemetry, elector=elector)
-    health = HealthServer(_probes(parts, telemetry))
+    health = HealthServer(probes(parts, telemetry))
     try:
         ports = await health.start(host=settings.bind_address, ports=(settings.healthz_port, settings.metrics_port))
     except OSError as error:
@@ -119,7 +119,7 @@ def assemble(
     _show(telemetry, intake, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs})
     statuses = StatusWriter(writer)
     scope = _scope(settings)
-    pump = Pump(scope, login=source.credentials, deliver=intake.deliver)
+    pump = Pump(scope, login=source.credentials, deliver=intake.deliver, refused=lambda kind: census.refused(kind))
     census = Census(
         client,
         cache,
@@ -215,13 +215,17 @@ def _add_later(queue: WorkQueue[Key], key: Key, seconds: float) -> None:
     queue.add_rate_limited(key, at_least_seconds=seconds)
 
 
-def _probes(parts: Parts, telemetry: Telemetry) -> Probes:
+def probes(parts: Parts, telemetry: Telemetry) -> Probes:
+    """What the parts answer to a cluster's questions."""
+
     def unhealthy() -> str | None:
         down = parts.pump.down_seconds()
         return f"nothing has been watched for {down:.0f} s" if down > WATCHES_DOWN_MAX_SECONDS else None
 
     def unready() -> str | None:
-        return None if parts.census.is_complete else "the copy of the cluster is not complete yet"
+        if not parts.census.is_complete:
+            return "the copy of the cluster is not complete yet"
+        return unhealthy() or next(filter(None, map(parts.census.unreadable, NEEDED)), None)
 
     return Probes(unhealthy=unhealthy, unready=unready, metrics=telemetry.render)
 

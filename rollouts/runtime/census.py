@@ -95,6 +95,10 @@ class Census:
         if (event.type is None and was_known and self._known[kind].is_set()) or is_news_of_kind:
             self._recount[kind].set()
 
+    def refused(self, kind: Kind) -> None:
+        """Take note that a kind could not be watched: perhaps it cannot be listed any more either."""
+        self._recount[kind].set()
+
     async def run(self) -> None:
         """Count every kind now and then, until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -1,8 +1,8 @@
 """The ports that a cluster asks: is the process alive, is it ready, and what are its figures.
 
 Alive means that the event loop answers and the watches are not down for long; ready means that the copy of the
-cluster is complete, for a standby as well as for the leader. What the figures are does not belong here
-(telemetry.py).
+cluster is complete and holds what every decision needs, for a standby as well as for the leader. What the figures are
+does not belong here (telemetry.py).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import kopf
 import structlog
@@ -24,6 +24,8 @@ from rollouts.runtime.watch_session import WatchSession
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 RESTART_PAUSE_SECONDS = 1.0
 RESTART_PAUSE_MAX_SECONDS = 30.0
 CHUNK = 500  # objects per page of a list: a larger page holds the interpreter for too long
@@ -32,6 +34,8 @@ REQUEST_TIMEOUT_SECONDS = 60
 CONNECT_TIMEOUT_SECONDS = 5
 IDLE_TIMEOUT_SECONDS = 0.2  # every idle worker holds a task and the last body
 STOP_PATIENCE_SECONDS = 10.0
+STEADY_SECONDS = 10.0  # kopf that ends sooner has not watched anything
+IDENTITY: Any = "rollouts"  # else kopf asks for the user's name, and the user of a container has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,19 @@ class _Backoffs:
 class Pump:
     """Runs the watches of one scope in a thread, from `start` to `stop`."""
 
-    def __init__(self, scope: Scope, *, login: Login, deliver: Callable[[Event], None]) -> None:
+    def __init__(
+        self, scope: Scope, *, login: Login, deliver: Callable[[Event], None], refused: Callable[[Kind], None]
+    ) -> None:
         self._scope = scope
         self._login = login
         self._deliver = deliver
+        self._refused = refused
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self._end_of_run = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch-pump", daemon=True)
-        self._down_since: float | None = time.monotonic()
+        self._up_until = self._began = time.monotonic()
+        self._is_running = False
         self.restarts = 0
         """How often kopf had to be started again."""
 
@@ -126,30 +134,30 @@ class Pump:
         await asyncio.to_thread(self._thread.join, STOP_PATIENCE_SECONDS)
 
     def down_seconds(self) -> float:
-        """For how long nothing has been watched; 0 while kopf runs."""
-        since = self._down_since
-        return 0.0 if since is None else time.monotonic() - since
+        """For how long nothing has been watched; 0 while kopf runs steadily. A start alone is no sign of life."""
+        now = time.monotonic()
+        return 0.0 if self._is_running and now - self._began > STEADY_SECONDS else now - self._up_until
 
     def _run(self) -> None:
         pause = RESTART_PAUSE_SECONDS
         while not self._stop.is_set():
-            started = time.monotonic()
+            self._began, self._is_running = time.monotonic(), True
             is_wished = False
             try:
-                self._down_since = None
                 is_wished = asyncio.run(self._operate())
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - kopf ends with whatever ended it
                 log.warning("watch_pump_failed", error=f"{type(error).__name__}: {error}")
             self._end_of_run.clear()
+            ran_seconds = time.monotonic() - self._began
+            self._is_running = False
+            if is_wished or ran_seconds > STEADY_SECONDS:
+                self._up_until = time.monotonic()
             if is_wished:
                 continue
-            self._down_since = time.monotonic()
             if self._stop.is_set():
                 return
             self.restarts += 1
-            pause = (
-                RESTART_PAUSE_SECONDS if time.monotonic() - started > 60 else min(2 * pause, RESTART_PAUSE_MAX_SECONDS)
-            )
+            pause = RESTART_PAUSE_SECONDS if ran_seconds > 60 else min(2 * pause, RESTART_PAUSE_MAX_SECONDS)
             self._stop.wait(pause)
 
     async def _operate(self) -> bool:
@@ -163,6 +171,7 @@ class Pump:
                 clusterwide=not namespace,
                 namespaces=[namespace] if namespace else [],
                 stop_flag=self._end_of_run,
+                identity=IDENTITY,
             )
             return self._end_of_run.is_set()
         finally:
@@ -174,7 +183,7 @@ class Pump:
         @kopf.on.login(registry=registry, id="login")
         async def login(**_: Any) -> kopf.AiohttpSession:
             try:
-                return WatchSession(await self._login())
+                return WatchSession(await self._login(), self._on_refused)
             except ConfigurationError as error:
                 raise kopf.TemporaryError(str(error), delay=RESTART_PAUSE_SECONDS) from error
 
@@ -185,10 +194,18 @@ class Pump:
     def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
         async def handle(event: Mapping[str, Any], **_: Any) -> None:
             arrived = Event(event["type"], entry_of(kind, event["object"]))
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._deliver, arrived)
+            self._in_main_loop(self._deliver, arrived)
 
         return handle
+
+    def _on_refused(self, path: str) -> None:
+        for kind in self._scope.kinds:
+            if path.endswith(kind.path(self._scope.namespace)):
+                self._in_main_loop(self._refused, kind)
+
+    def _in_main_loop(self, callback: Callable[[T], None], argument: T) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, argument)
 
 
 def _settings(scope: Scope) -> kopf.OperatorSettings:

@@ -7,7 +7,7 @@ watched does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
@@ -16,30 +16,42 @@ import kopf
 from rollouts.kube.client import Credentials
 from rollouts.lib import nesting
 
+REFUSALS = (403, 404)
+
 
 class WatchSession(kopf.AiohttpSession):
     """What kopf logs in with: a new session each time it asks for one, since it goes on with one that it has closed.
 
-    Equal for equal credentials, so that kopf sees when a refused login would only be repeated.
+    Equal for equal credentials, so that kopf sees when a refused login would only be repeated. `on_refused` is told the
+    path of every request that may not be made, or whose kind is not served.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, on_refused: Callable[[str], None]) -> None:
         # the base is a frozen dataclass, whose own constructor would want one session for all time
         object.__setattr__(self, "server", credentials.server)
         object.__setattr__(self, "credentials", credentials)
+        object.__setattr__(self, "on_refused", on_refused)
 
     credentials: Credentials
+    on_refused: Callable[[str], None]
 
     @property
     def aiohttp_session(self) -> aiohttp.ClientSession:
         """A new session in the running loop; whoever asks closes it."""
         info = _connection(self.credentials)
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._answered)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
             headers=info.as_http_headers(),
             response_class=_Response,
+            trace_configs=[trace],
             trust_env=False,
         )
+
+    async def _answered(self, session: aiohttp.ClientSession, context: Any, end: aiohttp.TraceRequestEndParams) -> None:
+        if end.response.status in REFUSALS:
+            self.on_refused(end.url.path)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WatchSession) and self.credentials == other.credentials

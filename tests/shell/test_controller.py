@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from rollouts.app import probes
 from rollouts.kube.client import KubeClient, Request
 from rollouts.kube.kinds import ANALYSIS_RUNS, CRDS, LEASES, REPLICA_SETS, ROLLOUTS, Key
 from rollouts.kube.lease import LeaseTiming
 from rollouts.runtime.lifecycle import Ending
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Delay, Refuse
+from rollouts.telemetry import Telemetry
 from tests.shell.clusters import LOOSE_CRDS, a_crd, client_of, create, read
 from tests.shell.objects import a_rollout
 from tests.shell.processes import Controller, a_controller, until
@@ -92,6 +94,46 @@ async def test_a_kind_that_is_installed_later_is_noticed(tmp_path: Path) -> None
             return controller.parts.census.unreadable(ANALYSIS_RUNS) is None
 
         await until(readable)
+
+
+async def test_the_user_of_a_container_needs_no_name(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image runs as a number that is in no user database."""
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 65532")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    sandbox, admin = cluster
+    await create(admin, ROLLOUTS, a_rollout())
+    async with a_controller(sandbox, tmp_path):
+        await until(replica_sets(admin))
+
+
+async def test_a_controller_that_may_not_see_replica_sets_is_not_ready(
+    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """From its first look, when the right is taken away later, and until it is given back; healthy it is all along."""
+    sandbox, _ = cluster
+    denied = sandbox.faults.inject(Refuse(code=403), resource="replicasets")
+    async with a_controller(sandbox, tmp_path) as controller:
+        asked = probes(controller.parts, Telemetry(version="test"))
+        await controller.parts.census.complete(controller.parts.census.kinds)
+        assert "replicasets cannot be listed" in str(asked.unready())
+
+        async def is_ready() -> bool:
+            return asked.unready() is None
+
+        async def is_unready() -> bool:
+            return not await is_ready()
+
+        sandbox.faults.remove(denied)
+        await until(is_ready)
+        sandbox.faults.inject(Refuse(code=403), resource="replicasets")
+        sandbox.faults.drop_watches("replicasets")
+        await until(is_unready)
+        assert asked.unhealthy() is None
 
 
 async def test_a_deletion_in_a_watch_gap_is_found(cluster: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
@@ -202,6 +244,9 @@ async def test_a_crd_that_drops_our_members_is_known_before_the_first_decision(t
         await create(admin, CRDS, a_crd(ROLLOUTS, has_status=True, status=pruning))
         await create(admin, ROLLOUTS, a_rollout(metadata={"annotations": {"rollouts.io/abort": "abort"}}))
         async with a_controller(sandbox, tmp_path):
-            await until(replica_sets(admin))
-            stored = await read(admin, ROLLOUTS, "web")
-            assert set(stored["status"]) <= {"phase"}
+
+            async def status() -> Any:
+                return (await read(admin, ROLLOUTS, "web")).get("status")
+
+            assert set(await until(status)) == {"phase"}
+            assert (await read(admin, ROLLOUTS, "web"))["metadata"]["annotations"]["rollouts.io/abort"] == "abort"
