@@ -44,17 +44,6 @@ def plan(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Plan[RolloutSt
     return fold(turn(seen, canary=canary, now=now), seen.rollout.status, PHASES, closing=CLOSING)
 
 
-def hold(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Plan[RolloutStatus]:
-    """Decide one turn while something the spec refers to is missing:
-
-    Nothing new begins, but people can still go back, and analyses nobody waits for any more are ended.
-    """
-    seen_turn = turn(seen, canary=canary, now=now)
-    is_same_version = seen_turn.pod_hash == seen.rollout.status.current_pod_hash and seen_turn.new is not None
-    phases = HELD if is_same_version else ()
-    return fold(seen_turn, seen.rollout.status, phases, closing=(report.count, report.verdicts))
-
-
 def write_default(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Autoscalers read spec.replicas, so the default is written out."""
     if turn.rollout.spec.replicas is not None:
@@ -67,12 +56,6 @@ def write_default(turn: Turn, status: RolloutStatus) -> StatusChange:
 def heed(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Verbs are about what the status shows: those that come with a new template or new steps wait for it to begin."""
     return Change(status=status) if turn.is_beginning(status) else verbs.heed(turn, status)
-
-
-def follow(turn: Turn, status: RolloutStatus) -> StatusChange:
-    """Keep sizes right while nothing may begin. Under steps that have not begun, an abort's weight alone is known."""
-    is_unknown = turn.is_beginning(status) and not status.abort
-    return Change(status=status) if is_unknown else scale.scale(turn, status)
 
 
 def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
@@ -147,7 +130,6 @@ PHASES = (
     revisions.forget,
     gates.forget,
 )
-HELD = (verbs.heed, revisions.adopt, promote.settle, abort.settle, gates.end, follow)
 CLOSING = (
     report.count,
     report.paused,

@@ -29,10 +29,8 @@ RECHECK = timedelta(seconds=30)  # what cannot be read may become readable witho
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One place where an analysis decides. `kind` is the word on the run's label; `words` begins the abort message."""
+    """One analysis that decides now, and what its run is told apart by."""
 
-    kind: str
-    words: str
     analysis: RolloutAnalysis
     suffix: str
     labels: Mapping[str, str]
@@ -45,18 +43,24 @@ def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
         note = Note(reason="AnalysisRunsUnreadable", message=seen.why, type=WARNING, is_event=False)
         return Change(status=status, notes=(note,), requeue_at=turn.now + RECHECK)
     if is_void(turn, status):
-        return end(turn, status)
+        return _ended(turn, status)
     change = _answered(turn, Change(status=status), _background(turn, status), BACKGROUND)
     if not change.status.abort:
         change = _answered(turn, change, _step(turn, change.status), STEP)
     return _ended_others(turn, change)
 
 
-def end(turn: Turn, status: RolloutStatus) -> StatusChange:
-    """End all runs where no analysis has a say any more."""
-    if not is_void(turn, status):
-        return Change(status=status)
-    return _ended_others(turn, Change(status=_put_background(_put_step(status, None), None)))
+def watch(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """Act on the verdicts of runs under way and end those that have no say any more, without starting any."""
+    if is_void(turn, status):
+        return _ended(turn, status)
+    change = Change(status=status)
+    for slot in (BACKGROUND, STEP):
+        ref = slot.get(change.status)
+        run = _named(turn, ref.name) if ref else None
+        if run is not None and not change.status.abort:
+            change = _verdict(turn, change, slot, run)
+    return change
 
 
 def is_void(turn: Turn, status: RolloutStatus) -> bool:
@@ -108,8 +112,10 @@ def forget(turn: Turn, status: RolloutStatus) -> StatusChange:
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """Where the status names a gate's run."""
+    """Where the status names a gate's run. `kind` is the word on the run's label; it begins the abort message too."""
 
+    kind: str
+    words: str
     get: Callable[[RolloutStatus], AnalysisRunRef | None]
     put: Callable[[RolloutStatus, AnalysisRunRef | None], RolloutStatus]
 
@@ -123,8 +129,18 @@ def _put_background(status: RolloutStatus, ref: AnalysisRunRef | None) -> Rollou
     return dataclasses.replace(status, canary=canary)
 
 
-STEP = _Slot(lambda status: status.canary.current_step_analysis_run_status, _put_step)
-BACKGROUND = _Slot(lambda status: status.canary.current_background_analysis_run_status, _put_background)
+STEP = _Slot(
+    kind="Step",
+    words="Step-based analysis phase",
+    get=lambda status: status.canary.current_step_analysis_run_status,
+    put=_put_step,
+)
+BACKGROUND = _Slot(
+    kind="Background",
+    words="Background analysis phase",
+    get=lambda status: status.canary.current_background_analysis_run_status,
+    put=_put_background,
+)
 
 
 def _background(turn: Turn, status: RolloutStatus) -> Gate | None:
@@ -138,11 +154,9 @@ def _background(turn: Turn, status: RolloutStatus) -> Gate | None:
     if turn.new.available == 0 < turn.desired and BACKGROUND.get(status) is None:
         return None  # nothing is exposed yet, so a sample would say nothing about this version
     return Gate(
-        kind="Background",
-        words="Background analysis phase",
         analysis=analysis,
         suffix="",
-        labels={"rollout-type": "Background"},
+        labels={"rollout-type": BACKGROUND.kind},
     )
 
 
@@ -154,11 +168,9 @@ def _step(turn: Turn, status: RolloutStatus) -> Gate | None:
     if not isinstance(step, AnalysisStep):
         return None
     return Gate(
-        kind="Step",
-        words="Step-based analysis phase",
         analysis=step.analysis,
         suffix=f"-{index}",
-        labels={"rollout-type": "Step", "step-index": str(index)},
+        labels={"rollout-type": STEP.kind, "step-index": str(index)},
     )
 
 
@@ -176,7 +188,7 @@ def _answered(turn: Turn, change: StatusChange, gate: Gate | None, slot: _Slot) 
         if pause.is_inconclusive(status):
             return change
         return _started(turn, change, gate, slot, base=base, again=ref if run is None else None)
-    return _verdict(turn, change, gate, slot, run) if run is not None else change
+    return _verdict(turn, change, slot, run) if run is not None else change
 
 
 def _is_due_again(status: RolloutStatus, ref: AnalysisRunRef | None) -> bool:
@@ -200,22 +212,22 @@ def _started(
     manifest = runs.manifest(turn, change.status, gate.analysis, name=name, labels=gate.labels)
     status = slot.put(change.status, AnalysisRunRef(name=name, status=Phase.PENDING))
     create: Action = CreateAnalysisRun(name=name, manifest=manifest)
-    note = Note(reason="AnalysisRunCreated", message=f"Started {gate.kind} analysis {name}", of=name, is_event=False)
+    note = Note(reason="AnalysisRunCreated", message=f"Started {slot.kind} analysis {name}", of=name, is_event=False)
     return dataclasses.replace(change, status=status, actions=(*change.actions, create), notes=(*change.notes, note))
 
 
-def _verdict(turn: Turn, change: StatusChange, gate: Gate, slot: _Slot, run: AnalysisRun) -> StatusChange:
+def _verdict(turn: Turn, change: StatusChange, slot: _Slot, run: AnalysisRun) -> StatusChange:
     before = slot.get(change.status)
     phase, said = _proven_phase(run)
     ref = AnalysisRunRef(name=run.meta.name, status=phase, message=said)
     change = dataclasses.replace(
-        change, status=slot.put(change.status, ref), notes=(*change.notes, *_told(gate, before, ref))
+        change, status=slot.put(change.status, ref), notes=(*change.notes, *_told(slot, before, ref))
     )
     if phase == Phase.INCONCLUSIVE:
         held = pause.paused(change.status, PauseReason.INCONCLUSIVE_ANALYSIS_RUN, now=turn.now)
         return dataclasses.replace(change, status=held)
     if phase in (Phase.FAILED, Phase.ERROR):
-        why = f"{gate.words} error/failed" + (f": {run.status.message}" if run.status.message else "")
+        why = f"{slot.words} error/failed" + (f": {run.status.message}" if run.status.message else "")
         given_up = abort.aborted(turn, change.status, why=why)
         return dataclasses.replace(change, status=given_up.status, notes=(*change.notes, *given_up.notes))
     return change
@@ -230,15 +242,19 @@ def _proven_phase(run: AnalysisRun) -> tuple[Phase, str]:
     return Phase.INCONCLUSIVE, f"ended before it had measured {', '.join(lacking)}"
 
 
-def _told(gate: Gate, before: AnalysisRunRef | None, ref: AnalysisRunRef) -> tuple[Note, ...]:
+def _told(slot: _Slot, before: AnalysisRunRef | None, ref: AnalysisRunRef) -> tuple[Note, ...]:
     old = before.status if before and before.name == ref.name else ""
     if old == ref.status:
         return ()
     message = (
-        f"{gate.kind} Analysis Run '{ref.name}' Status New: '{ref.status}' Previous: '{old or 'NoPreviousStatus'}'"
+        f"{slot.kind} Analysis Run '{ref.name}' Status New: '{ref.status}' Previous: '{old or 'NoPreviousStatus'}'"
     )
     kind = WARNING if ref.status in (Phase.FAILED, Phase.ERROR) else "Normal"
     return (Note(reason=f"AnalysisRun{ref.status}", message=message, type=kind, key=f"{ref.name}/{ref.status}"),)
+
+
+def _ended(turn: Turn, status: RolloutStatus) -> StatusChange:
+    return _ended_others(turn, Change(status=_put_background(_put_step(status, None), None)))
 
 
 def _ended_others(turn: Turn, change: StatusChange) -> StatusChange:

@@ -18,6 +18,7 @@ from rollouts.lib import selectors
 
 StatusChange = Change[RolloutStatus]
 
+NOT_HEALTHY = "Rollout is not healthy"
 REASONS = {c.HEALTHY: c.ROLLOUT_HEALTHY, c.AVAILABLE: c.AVAILABLE_REASON, c.COMPLETED: c.ROLLOUT_COMPLETED}
 
 
@@ -64,12 +65,9 @@ def verdicts(turn: Turn, status: RolloutStatus) -> StatusChange:
     is_paused = bool(status.pause_conditions) or turn.rollout.spec.paused
     is_healthy = not is_paused and progress.is_healthy(turn, status)
     if is_healthy or conditions.get(status.conditions, c.HEALTHY) is not None:
-        words = "Rollout is healthy" if is_healthy else "Rollout is not healthy"
+        words = "Rollout is healthy" if is_healthy else NOT_HEALTHY
         status = _said(turn, status, c.HEALTHY, holds=is_healthy, words=words)
-    is_available = status.available_replicas >= turn.desired
-    words = "Rollout has minimum availability" if is_available else "Rollout does not have minimum availability"
-    status = _said(turn, status, c.AVAILABLE, holds=is_available, words=words)
-    status = dataclasses.replace(status, conditions=_replica_failure(turn, status.conditions))
+    status = availability(turn, status).status
     was_completed = conditions.get(status.conditions, c.COMPLETED)
     is_completed = status.stable_rs != "" and status.stable_rs == status.current_pod_hash
     status = _said(turn, status, c.COMPLETED, holds=is_completed, words="RolloutCompleted")
@@ -78,6 +76,14 @@ def verdicts(turn: Turn, status: RolloutStatus) -> StatusChange:
     message = f"Rollout not completed, started update to revision {turn.revision} ({turn.pod_hash})"
     note = Note(reason="RolloutNotCompleted", message=message, key=f"{turn.pod_hash}/{turn.revision}")
     return Change(status=status, notes=(note,))
+
+
+def availability(turn: Turn, status: RolloutStatus) -> StatusChange:
+    """The conditions about pods: Available and ReplicaFailure."""
+    is_available = status.available_replicas >= turn.desired
+    words = "Rollout has minimum availability" if is_available else "Rollout does not have minimum availability"
+    status = _said(turn, status, c.AVAILABLE, holds=is_available, words=words)
+    return Change(status=dataclasses.replace(status, conditions=_replica_failure(turn, status.conditions)))
 
 
 def phase(turn: Turn, status: RolloutStatus) -> StatusChange:

@@ -83,17 +83,17 @@ class Turn:
 
 def turn(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Turn:
     """Tell the ReplicaSets apart. The spec must be valid."""
-    raw_spec = seen.rollout.raw.get("spec", {})
     computed = hashing.pod_template_hash(pod_template(seen.rollout), seen.rollout.status.collision_count)
     new = _find_new(seen, computed)
-    return Turn(
-        seen=seen,
-        now=now,
-        canary=canary,
-        pod_hash=pod_hash_of(new) if new else computed,
-        step_hash=hashing.step_hash(raw_spec.get("strategy", {}).get("canary", {}).get("steps")),
-        new=new,
-    )
+    pod_hash = pod_hash_of(new) if new else computed
+    return Turn(seen=seen, now=now, canary=canary, pod_hash=pod_hash, step_hash=_step_hash(seen.rollout), new=new)
+
+
+def last_turn(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Turn:
+    """A turn about the version acted on last, whatever template the spec asks for by now."""
+    pod_hash = seen.rollout.status.current_pod_hash
+    new = next((rs for rs in _candidates(seen) if pod_hash and pod_hash_of(rs) == pod_hash), None)
+    return Turn(seen=seen, now=now, canary=canary, pod_hash=pod_hash, step_hash=_step_hash(seen.rollout), new=new)
 
 
 def pod_template(rollout: Rollout) -> Mapping[str, Any]:
@@ -117,10 +117,20 @@ def next_revision(turn: Turn) -> int:
     return 1 + max((revision_of(rs) for rs in turn.owned if rs is not turn.new), default=0)
 
 
+def _candidates(seen: Seen) -> list[ReplicaSet]:
+    return [rs for rs in seen.replica_sets if rs.is_owned and not rs.is_deleting]
+
+
 def _find_new(seen: Seen, computed: str) -> ReplicaSet | None:
     """By label first; else by equal template, oldest first, so that a change of the hash rolls nothing out."""
-    candidates = [rs for rs in seen.replica_sets if rs.is_owned and not rs.is_deleting]
+    candidates = _candidates(seen)
     labelled = (rs for rs in candidates if pod_hash_of(rs) == computed)
     wanted = pod_template(seen.rollout)
     equal = (rs for rs in candidates if pod_hash_of(rs) and template.is_same(rs.template, wanted))
     return next(labelled, None) or next(equal, None)
+
+
+def _step_hash(rollout: Rollout) -> str:
+    strategy = rollout.raw.get("spec", {}).get("strategy")
+    canary = strategy.get("canary") if isinstance(strategy, Mapping) else None
+    return hashing.step_hash(canary.get("steps") if isinstance(canary, Mapping) else None)

@@ -14,17 +14,18 @@ verb being lost or repeated.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rollouts.api.analysis import Phase
+from rollouts.api.analysis import Phase as AnalysisPhase
 from rollouts.api.status import RolloutStatus, VerbRecord
 from rollouts.core import naming, pause
 from rollouts.core.actions import Action, PatchRollout
 from rollouts.core.observed import VerbOwner
-from rollouts.core.plan import NORMAL, WARNING, Change, Note
+from rollouts.core.plan import NORMAL, WARNING, Change, Note, Phase
 from rollouts.core.turn import Turn
 from rollouts.lib import hashing, timestamps
 
@@ -70,15 +71,29 @@ class Asked:
         return naming.VERB_PREFIX + self.verb
 
 
+EffectOf = Callable[[Turn, RolloutStatus, Asked], Effect | Refusal | None]
+Effects = Mapping[str, EffectOf]
+
+
 def heed(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Answer the first verb that waits for an answer, or go on with one that was accepted."""
-    verbs = [asked for asked in (_asked(turn, verb) for verb in EFFECTS) if asked is not None]
+    return _heed(turn, status, EFFECTS)
+
+
+def heeding(allowed: Collection[str], why: str) -> Phase[Turn, RolloutStatus]:
+    """Like `heed`, where only some verbs are carried out: by hand the others are refused, applied ones wait."""
+    effects = {verb: effect if verb in allowed else _refusing(why) for verb, effect in EFFECTS.items()}
+    return functools.partial(_heed, effects=effects)
+
+
+def _heed(turn: Turn, status: RolloutStatus, effects: Effects) -> Change[RolloutStatus]:
+    verbs = [asked for asked in (_asked(turn, verb) for verb in effects) if asked is not None]
     if verbs and not turn.seen.keeps_verbs:
         return _not_remembered(turn, status, verbs)
     for asked in verbs:
         record = _record_of(asked, status)
         if record is None:
-            answer = _answer(turn, status, asked)
+            answer = _answer(turn, status, asked, effects)
             if answer is not None:
                 return _recorded(turn, status, asked, answer)
         elif record.outcome == ACCEPTED:
@@ -86,6 +101,13 @@ def heed(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         elif not asked.owner.is_applied:
             return Change(status=status, actions=(_removed(turn, asked),), is_final=True)
     return Change(status=status)
+
+
+def _refusing(why: str) -> EffectOf:
+    def refuse(turn: Turn, status: RolloutStatus, asked: Asked) -> Refusal | None:
+        return None if asked.owner.is_applied else Refusal(_shown(why))
+
+    return refuse
 
 
 def _asked(turn: Turn, verb: str) -> Asked | None:
@@ -163,7 +185,7 @@ def _is_granted(turn: Turn, wish: Mapping[str, Any]) -> bool:
     return all((spec.get(field) or False) == (wanted or False) for field, wanted in wish.items())
 
 
-def _answer(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal | None:
+def _answer(turn: Turn, status: RolloutStatus, asked: Asked, effects: Effects) -> Effect | Refusal | None:
     """What comes of the verb now; None: it is guarded and its moment is not here."""
     keywords = KEYWORDS[asked.verb]
     if asked.keyword not in keywords:
@@ -174,9 +196,9 @@ def _answer(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal
     if asked.guard is not None and asked.guard != guard:
         if asked.owner.is_applied:
             return None
-        fits = f"it would have to be {guard!r}" if guard else "there are no steps"
+        fits = f"it would have to be {guard!r}" if guard else "there is nothing it could name"
         return Refusal(f"the guard {_shown(asked.guard)!r} does not match: {fits}")
-    return EFFECTS[asked.verb](turn, status, asked)
+    return effects[asked.verb](turn, status, asked)
 
 
 def _guard(turn: Turn, status: RolloutStatus, asked: Asked) -> str:
@@ -290,7 +312,7 @@ def _next_step(turn: Turn, status: RolloutStatus) -> Effect | Refusal:
     if index is None or index >= len(turn.steps):
         return Refusal("no step is left: what remains is for the pods and the background analysis; full skips that")
     background = status.canary.current_background_analysis_run_status
-    is_open = background is not None and background.status == Phase.INCONCLUSIVE  # measured again, not waived
+    is_open = background is not None and background.status == AnalysisPhase.INCONCLUSIVE  # measured again, not waived
     canary = dataclasses.replace(
         status.canary,
         current_step_analysis_run_status=None,
@@ -305,7 +327,7 @@ def _restart(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusa
     return Effect(f"restarting pods created before {timestamps.render(at)}", status)
 
 
-EFFECTS: Mapping[str, Callable[[Turn, RolloutStatus, Asked], Effect | Refusal]] = {
+EFFECTS: Effects = {
     "abort": _abort,
     "retry": _retry,
     "resume": _resume,

@@ -1,0 +1,111 @@
+"""A Rollout whose spec cannot be acted on: it says why, and holds what there is.
+
+The version acted on last stays where it is, whatever the template says by now, and nothing new begins. An update under
+way can still be given up, by people and by a verdict that fails, because a bad version does not wait for a correction;
+and `spec.replicas` is followed wherever the weight is certain. Where even that is not (a strategy that is not carried
+out, as traffic routing, where pods alone do not decide who serves) nothing moves, and verbs are answered with the
+reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
+
+from rollouts.api import conditions as c
+from rollouts.api import validate
+from rollouts.api.findings import Finding
+from rollouts.api.rollout import CanaryStrategy
+from rollouts.api.status import RolloutPhase, RolloutStatus
+from rollouts.core import abort, conditions, gates, promote, scale, steps, verbs, waiting
+from rollouts.core import status as report
+from rollouts.core.conditions import RECONCILING, STALLED
+from rollouts.core.observed import Seen
+from rollouts.core.plan import WARNING, Change, Note, Plan, fold
+from rollouts.core.turn import Turn, last_turn
+
+ABORT_ONLY = frozenset({"abort"})
+NONE: frozenset[str] = frozenset()
+
+
+def plan(seen: Seen, problems: Sequence[Finding], *, now: datetime) -> Plan[RolloutStatus]:
+    """Decide one turn under these findings, the one to show first in front."""
+    rollout, strategy = seen.rollout, seen.rollout.spec.strategy
+    canary = strategy if isinstance(strategy, CanaryStrategy) else CanaryStrategy()
+    turn = last_turn(seen, canary=canary, now=now)
+    why = f"the spec is invalid: {problems[0].text}"
+    if _is_certain(turn, problems):
+        hold = (verbs.heeding(ABORT_ONLY, why), _settle, abort.settle, gates.watch, _follow)
+        held = fold(turn, rollout.status, hold, closing=(report.count, report.availability))
+        return _said(turn, held, problems[0], outlook=_outlook(turn, held.status))
+    refused = fold(turn, rollout.status, (verbs.heeding(NONE, why),))
+    return _said(turn, refused, problems[0], outlook="nothing is carried out until that is corrected")
+
+
+def valid_again(seen: Seen) -> Seen:
+    """A spec that validates takes its InvalidSpec condition away; what was observed under it was not acted on."""
+    status = seen.rollout.status
+    if conditions.get(status.conditions, c.INVALID_SPEC) is None:
+        return seen
+    told = conditions.without(status.conditions, c.INVALID_SPEC)
+    cleared = dataclasses.replace(status, conditions=told, observed_generation="")
+    return dataclasses.replace(seen, rollout=dataclasses.replace(seen.rollout, status=cleared))
+
+
+def _settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Only what is void is cleaned up: a wish to promote waits for the correction."""
+    return promote.settle(turn, status) if status.stable_rs == turn.pod_hash else Change(status=status)
+
+
+def _follow(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Keep sizes right wherever the weight is known: not under steps or a promotion that have not begun."""
+    is_settled = status.abort or status.stable_rs == turn.pod_hash
+    is_ahead = turn.is_beginning(status) or (status.promote_full and steps.current(turn, status) is not None)
+    return scale.scale(turn, status) if is_settled or not is_ahead else Change(status=status)
+
+
+def _is_certain(turn: Turn, problems: Sequence[Finding]) -> bool:
+    """Whether something was acted on before, pods alone decide who serves it, and their number is readable."""
+    spec, status, canary = turn.rollout.spec, turn.rollout.status, turn.canary
+    routed = (canary.traffic_routing, canary.canary_service, canary.stable_service, status.canary.weights)
+    is_by_pods = isinstance(spec.strategy, CanaryStrategy) and spec.workload_ref is None and not any(routed)
+    is_counted = all(problem.path != "spec.replicas" for problem in problems)
+    return is_by_pods and is_counted and status.current_pod_hash != ""
+
+
+def _outlook(turn: Turn, status: RolloutStatus) -> str:
+    """What people can expect meanwhile."""
+    if status.abort:
+        return waiting.explain(turn, status)
+    is_under_way = status.stable_rs not in ("", turn.pod_hash)
+    return "nothing new begins until that is corrected" + (", abort goes back to stable" if is_under_way else "")
+
+
+def _said(turn: Turn, plan: Plan[RolloutStatus], finding: Finding, *, outlook: str) -> Plan[RolloutStatus]:
+    """The plan with what is wrong in its status. A message that changed is a new condition, so that clients notice."""
+    message = validate.invalid_spec_message(turn.rollout.meta.name, finding)
+    old = conditions.get(plan.status.conditions, c.INVALID_SPEC)
+    is_news = old is None or old.message != message
+    said = conditions.without(plan.status.conditions, c.INVALID_SPEC) if is_news else plan.status.conditions
+    said = conditions.with_condition(
+        said, type=c.INVALID_SPEC, status=c.TRUE, reason=c.INVALID_SPEC, message=message, now=turn.now
+    )
+    if conditions.get(said, c.HEALTHY) is not None:
+        said = conditions.with_condition(
+            said, type=c.HEALTHY, status=c.FALSE, reason=c.ROLLOUT_HEALTHY, message=report.NOT_HEALTHY, now=turn.now
+        )
+    for kind, holds in ((c.READY, c.FALSE), (RECONCILING, c.FALSE), (STALLED, c.TRUE)):
+        said = conditions.with_words(
+            said, type=kind, status=holds, reason=c.INVALID_SPEC, message=f"{message}; {outlook}", now=turn.now
+        )
+    status = dataclasses.replace(
+        plan.status,
+        conditions=said,
+        observed_generation=str(turn.rollout.meta.generation or 0),
+        selector=turn.rollout.status.selector or plan.status.selector,
+        phase=RolloutPhase.DEGRADED,
+        message=f"{c.INVALID_SPEC}: {message}",
+    )
+    note = Note(reason=c.INVALID_SPEC, message=message, type=WARNING, key=message, is_event=is_news)
+    return dataclasses.replace(plan, status=status, notes=(*plan.notes, note) if is_news else plan.notes)
