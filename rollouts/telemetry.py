@@ -34,7 +34,12 @@ DURATION_BUCKETS = {
 }
 """Seconds an update took, less the time it waited for people, and that time."""
 RETRIES_QUIET_SECONDS = 300.0
-QUIET_LOGGERS = ("kopf", "kopf.objects", "kopf.activities", "aiohttp", "urllib3", "asyncio", "kubernetes")
+QUIET_LOGGERS = ("kopf", "kopf.objects", "kopf.activities", "aiohttp", "asyncio", "kubernetes")
+
+WARN_WRONGLY = (
+    "kopf._core.reactor.running",  # that signals are ours to handle, which they are
+    "urllib3",  # of odd headers, with a URL that may hold a secret
+)
 
 
 def set_up_logging(*, level: str, is_json: bool) -> None:
@@ -62,8 +67,8 @@ def set_up_logging(*, level: str, is_json: bool) -> None:
     root.setLevel(level.upper())
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    # it warns that signals are ours to handle, which they are
-    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    for name in WARN_WRONGLY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

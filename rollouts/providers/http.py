@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.util.retry import Retry
+
+from rollouts.providers.deadline import BoundedAdapter
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 CONNECT_SECONDS_MAX = 5.0
@@ -74,8 +75,8 @@ class Http:
     def __init__(self, clock: Callable[[], float], *, ca_bundle: str | None = None) -> None:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the metric's author asked for it
         self._clock = clock
-        self._secure = _session(ca_bundle or True)
-        self._insecure = _session(False)  # noqa: FBT003 - the library's own shape
+        self._secure = _session(clock, verify=ca_bundle or True)
+        self._insecure = _session(clock, verify=False)
 
     def send(self, request: Request) -> Answer:
         """Send a request and read its answer. Raises HttpError."""
@@ -147,13 +148,13 @@ def _broken(error: BaseException) -> str:
     return "connection failed"
 
 
-def _session(verify: bool | str) -> requests.Session:  # noqa: FBT001 - the library's own shape
+def _session(clock: Callable[[], float], *, verify: bool | str) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.verify = verify
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(
-        pool_connections=_POOLS, pool_maxsize=_CONNECTIONS, max_retries=Retry(total=0, redirect=False)
+    adapter = BoundedAdapter(
+        clock, pool_connections=_POOLS, pool_maxsize=_CONNECTIONS, max_retries=Retry(total=0, redirect=False)
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)

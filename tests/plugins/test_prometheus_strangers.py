@@ -218,6 +218,41 @@ def test_dripping_body_ends_at_the_deadline(server: Server) -> None:
     prometheus.close()
 
 
+def test_dripping_headers_end_at_the_deadline(server: Server) -> None:
+    """Each byte in time is not enough: the thread that waits for them is needed elsewhere."""
+    ticks = iter(range(1000))
+    prometheus = Prometheus(moment=moment, clock=lambda: float(next(ticks)))
+
+    def drip(request: BaseHTTPRequestHandler, _: Asked) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")
+        try:
+            while True:
+                request.wfile.write(b"y")
+                request.wfile.flush()
+        except OSError:
+            request.close_connection = True
+
+    server.answer = drip
+    assert ask(prometheus, server, timeout=5).error.endswith("did not answer within 5 s")
+    prometheus.close()
+
+
+def test_a_connection_serves_the_next_query_with_a_whole_timeout(server: Server) -> None:
+    """What one answer left of its time is not what the next one gets."""
+    ticks = iter(range(1000))
+    prometheus = Prometheus(moment=moment, clock=lambda: float(next(ticks)))
+    connections: set[object] = set()
+
+    def reply(request: BaseHTTPRequestHandler, asked: Asked) -> None:
+        connections.add(request.client_address)
+        replying(result("scalar", [0, "1"]))(request, asked)
+
+    server.answer = reply
+    assert [ask(prometheus, server, timeout=8).error for _ in range(5)] == [""] * 5
+    assert len(connections) == 1
+    prometheus.close()
+
+
 def test_endless_body_is_given_up(provider: Prometheus, server: Server) -> None:
     """An answer may have 4 MiB; the rest is not read."""
     server.answer = replying(b" " * (5 * 1024 * 1024))

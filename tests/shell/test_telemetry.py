@@ -40,6 +40,13 @@ def _fail(password: str) -> float:
     return len(password) / 0
 
 
+def test_no_library_logs_the_address_of_a_query(capsys: pytest.CaptureFixture[str]) -> None:
+    """The HTTP library warns of odd headers with the whole URL, part of which may be a secret."""
+    set_up_logging(level="debug", is_json=True)
+    logging.getLogger("urllib3.connection").warning("Failed to parse headers (url=%s)", "http://prometheus/hunter-two")
+    assert "hunter-two" not in capsys.readouterr().err
+
+
 def a_record(name: str, message: str, seconds: float) -> logging.LogRecord:
     record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
     record.created = seconds
