@@ -114,7 +114,7 @@ def describe(step: Step) -> str:
 
 def _entered(turn: Turn, status: RolloutStatus, step: Step) -> RolloutStatus:
     """A pause begins when its step is reached; not again when a person has just ended it."""
-    if not isinstance(step, Pause) or status.promote_full or pause.is_resumed(status):
+    if not isinstance(step, Pause) or pause.is_resumed(status):
         return status
     return pause.paused(status, PauseReason.CANARY_PAUSE_STEP, now=turn.now)
 
@@ -128,7 +128,7 @@ def _weight(turn: Turn, status: RolloutStatus, step: SetWeight) -> Outcome:
 def _pause(turn: Turn, status: RolloutStatus, step: Pause) -> Outcome:
     since = pause.since(status, PauseReason.CANARY_PAUSE_STEP)
     if since is None:
-        return Done("resumed")
+        return Done("resumed") if pause.is_resumed(status) else Holding("its pause to begin")
     if step.duration is None:
         return Holding("a person to resume or promote")
     ends_at = timestamps.later(since, step.duration)

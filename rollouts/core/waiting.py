@@ -34,7 +34,8 @@ def explain(turn: Turn, status: RolloutStatus) -> str:
 def _aborted(turn: Turn, status: RolloutStatus) -> str:
     said = conditions.get(status.conditions, c.PROGRESSING)
     why = said.message.removeprefix("Rollout ") if said else "aborted"
-    moves = "retry starts again at the first step, promote full goes on without steps, a new template replaces it"
+    again = "retry or new steps start again at the first step"
+    moves = f"{again}, promote full goes on without steps, a new template replaces it"
     return f"{why} (at {_time(status.aborted_at)}); {_serving(turn, status)}; {moves}"
 
 
@@ -54,7 +55,9 @@ def _lacking(turn: Turn, status: RolloutStatus) -> str:
         return _inconclusive(turn, status)
     if status.stable_rs == turn.pod_hash:
         return _finishing(turn, status)
-    if status.stable_rs and turn.stable(status) is None:
+    if not status.stable_rs:
+        return f"the first version takes no steps: {_new_pods(turn)}{_pods(turn, status)}"
+    if turn.stable(status) is None:
         gone = f"the ReplicaSet of the stable version ({status.stable_rs}) is gone, so no step can be taken"
         return f"{gone}: promote full makes the new version stable, a new template replaces it"
     step = steps.current(turn, status)
@@ -81,6 +84,8 @@ def _at_step(turn: Turn, status: RolloutStatus, step: Step) -> str:
 
 def _paused(status: RolloutStatus, outcome: steps.Holding) -> str:
     since = pause.since(status, PauseReason.CANARY_PAUSE_STEP)
+    if since is None:
+        return f"waits for {outcome.why}"
     if outcome.until is None:
         return f"has waited since {_time(since)} for a person: resume or promote goes on, abort goes back to stable"
     return f"has waited since {_time(since)} and ends at {_time(outcome.until)}; resume ends it now"
@@ -153,11 +158,13 @@ def _restarting(turn: Turn, status: RolloutStatus) -> str:
 def _before_promotion(turn: Turn, status: RolloutStatus) -> str:
     done = "all steps are done; " if turn.steps else ""
     if not scale.is_available(turn):
-        available = turn.new.available if turn.new else 0
-        words = f"{available} of {turn.desired} new pods are available, and all must be"
-        return f"{done}{words}{_pods(turn, status)}{_watched(status)}"
+        return f"{done}{_new_pods(turn)}, and all must be{_pods(turn, status)}{_watched(status)}"
     lacking = gates.unproven(turn, status)
     return f"{done}waiting for {lacking}" if lacking else "about to be promoted"
+
+
+def _new_pods(turn: Turn) -> str:
+    return f"{turn.new.available if turn.new else 0} of {turn.desired} new pods are available"
 
 
 def _time(moment: datetime | None) -> str:

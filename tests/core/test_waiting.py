@@ -113,8 +113,15 @@ RUN = {"name": "web-a-2", "status": "Inconclusive", "message": "no data"}
             },
             {"paused": True},
             f"aborted update to revision 2: bad (at {SINCE}); stable has 8 of 10 pods available, 2 canary pods are "
-            "still there; retry starts again at the first step, promote full goes on without steps, a new template "
-            "replaces it",
+            "still there; retry or new steps start again at the first step, promote full goes on without steps, a "
+            "new template replaces it",
+        ),
+        (2, {"currentStepIndex": 1}, {}, "step 2 of 3 (index 1, pause) waits for its pause to begin"),
+        (
+            0,
+            {"stableRS": ""},
+            {},
+            "the first version takes no steps: 0 of 10 new pods are available",
         ),
         (2, {"stableRS": "gone"}, {}, "the ReplicaSet of the stable version (gone) is gone, so no step can be taken: "),
     ],
