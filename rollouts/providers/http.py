@@ -57,6 +57,8 @@ class Answer:
     status_code: int
     content: bytes = field(repr=False)
     host: str = ""
+    credentials: tuple[str, ...] = field(default=(), repr=False)
+    """What the request proved itself with, as it was sent: the other side may have repeated it."""
 
     def json(self) -> Any:
         """The body as JSON. Raises HttpError."""
@@ -84,7 +86,8 @@ class Http:
         ends_at = self._clock() + request.deadline_seconds
         try:
             with self._response(request) as response:
-                return Answer(response.status_code, self._body(response, host, ends_at, request), host)
+                body = self._body(response, host, ends_at, request)
+                return Answer(response.status_code, body, host, _credentials(response.request))
         except requests.exceptions.SSLError:
             raise HttpError(f"{host}: TLS handshake failed, or its certificate is not trusted") from None
         except requests.exceptions.Timeout:
@@ -134,6 +137,10 @@ def shown_host(url: str) -> str:
         return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "backend"
     except ValueError:
         return "backend"
+
+
+def _credentials(sent: requests.PreparedRequest) -> tuple[str, ...]:
+    return tuple(str(sent.headers.get("Authorization") or "").split()[1:])
 
 
 def _broken(error: BaseException) -> str:

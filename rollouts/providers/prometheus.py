@@ -20,6 +20,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from rollouts.lib import durations, floats
+from rollouts.lib.redaction import redacted
 from rollouts.ports import Pending, Query, Reading
 from rollouts.providers.http import Answer, Http, HttpError, Request
 from rollouts.providers.oauth2 import HTTP_OK, Client, Tokens
@@ -77,16 +78,19 @@ class Prometheus:
 
     def begin(self, query: Query) -> Reading:
         """Ask and answer; every failure is a reading's error."""
+        hidden = query.secrets
         try:
             question = self._question(query)
-            reading = _reading(self._answered(question, query), question)
+            answer = self._answered(question, query)
+            hidden += answer.credentials
+            reading = _reading(_envelope(answer), question)
         except (_Unusable, HttpError) as error:
-            return Reading(error=query.redact(str(error))[:ERROR_TEXT_MAX])
+            return Reading(error=redacted(str(error), hidden)[:ERROR_TEXT_MAX])
         return Reading(
             value=reading.value,
             text=reading.text,
-            metadata={name: query.redact(text) for name, text in reading.metadata.items()},
-            about={"ResolvedPrometheusQuery": query.redact(question.text)},
+            metadata={name: redacted(text, hidden) for name, text in reading.metadata.items()},
+            about={"ResolvedPrometheusQuery": redacted(question.text, hidden)},
         )
 
     def resume(self, query: Query, pending: Pending) -> Reading:
@@ -138,14 +142,14 @@ class Prometheus:
 
     # The exchange
 
-    def _answered(self, question: _Question, query: Query) -> Mapping[str, Any]:
-        """The answer's envelope. Servers that take no POST are asked again by GET."""
+    def _answered(self, question: _Question, query: Query) -> Answer:
+        """The answer, whatever it is. Servers that take no POST are asked again by GET."""
         answer = self._sent(question, query, "POST")
         if answer.status_code in _POST_NOT_SERVED:
             answer = self._sent(question, query, "GET")
         if answer.status_code == UNAUTHORIZED and question.oauth2 is not None:
             self._tokens.forget(question.oauth2)
-        return _envelope(answer)
+        return answer
 
     def _sent(self, question: _Question, query: Query, method: str) -> Answer:
         headers = dict(question.headers)

@@ -310,6 +310,38 @@ def test_no_secret_in_any_text(provider: Prometheus, server: Server) -> None:
     assert SECRET not in repr(query)
 
 
+@pytest.mark.parametrize(
+    "authentication",
+    [
+        {"basicAuth": {"username": "shop", "password": SECRET}},
+        {"oauth2": {"tokenUrl": "{server}/token", "clientId": "shop", "clientSecret": SECRET}},
+    ],
+)
+def test_credentials_that_a_server_repeats_are_not_shown(
+    provider: Prometheus, server: Server, authentication: dict[str, dict[str, str]]
+) -> None:
+    """Neither a password in the form in which it travels, nor a token that no Secret ever held."""
+    token = "t0ken-made-for-us"
+    repeated: list[str] = []
+
+    def repeat(request: BaseHTTPRequestHandler, asked: Asked) -> None:
+        if asked.path == "/token":
+            replying(json.dumps({"access_token": token, "token_type": "Bearer"}).encode())(request, asked)
+            return
+        repeated.append(asked.headers["Authorization"].split()[1])
+        error = {"status": "error", "errorType": "unauthorized", "error": f"who is {repeated[-1]}?"}
+        replying(json.dumps(error).encode(), 403)(request, asked)
+
+    server.answer = repeat
+    sections = {
+        name: {key: text.format(server=server.url) for key, text in section.items()}
+        for name, section in authentication.items()
+    }
+    reading = provider.begin(a_query(server.url, secrets=(SECRET,), authentication=sections))
+    assert reading.error == "unauthorized: who is *****?"
+    assert repeated
+
+
 def test_resume_asks_again(provider: Prometheus, server: Server) -> None:
     """Nothing is pending at Prometheus: to resume is to ask."""
     server.answer = replying(result("vector", [sample("2")]))
