@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 import pytest
@@ -156,7 +157,9 @@ async def test_figures_that_take_long_hold_up_nothing_else() -> None:
         await server.stop()
 
 
-async def start(kubeconfig: Path, *flags: str) -> asyncio.subprocess.Process:
+async def start(
+    kubeconfig: Path, *flags: str, stderr: int | IO[bytes] = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
     """The controller as a process of its own, on free ports."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -170,7 +173,7 @@ async def start(kubeconfig: Path, *flags: str) -> asyncio.subprocess.Process:
         "--healthzPort=0",
         "--metricsPort=0",
         *flags,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=stderr,
     )
 
 
