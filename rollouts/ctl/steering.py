@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from rollouts.api import conditions as c
 from rollouts.api.analysis import Phase
 from rollouts.api.rollout import Rollout
+from rollouts.core import conditions
 from rollouts.core.steps import describe
 from rollouts.ctl import summary
 from rollouts.lib import timestamps
@@ -49,8 +51,9 @@ Answer = Steer | Nothing | Refused
 
 def promote(rollout: Rollout, *, is_full: bool = False) -> Answer:
     """Go on from what is waited for now; `is_full`: skip everything that is left."""
-    if not summary.is_observed(rollout):
-        return Refused("the controller has not seen the present spec yet; try again in a moment")
+    early = _too_early(rollout)
+    if early is not None:
+        return early
     spec = {"paused": False} if rollout.spec.paused else {}
     if is_full:
         return _promote_full(rollout, spec)
@@ -105,6 +108,14 @@ def restart(rollout: Rollout, *, at: datetime) -> Answer:
     """Replace every pod that was made before a moment, which may lie ahead."""
     moment = timestamps.render(at)
     return Steer(said=f"restarting the pods made before {moment}", spec={"restartAt": moment})
+
+
+def _too_early(rollout: Rollout) -> Refused | None:
+    """Why nothing can be promoted yet: what would be promoted is not what the spec asks for."""
+    if not summary.is_observed(rollout):
+        return Refused("the controller has not seen the present spec yet; try again in a moment")
+    invalid = conditions.get(rollout.status.conditions, c.INVALID_SPEC)
+    return Refused(f"nothing is promoted until the spec is corrected: {invalid.message}") if invalid else None
 
 
 def _promote_full(rollout: Rollout, spec: Patch) -> Answer:
