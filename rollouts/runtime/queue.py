@@ -101,10 +101,6 @@ class WorkQueue(Generic[K]):
         """The key succeeded: its next backoff is the first again."""
         self._failures.pop(key, None)
 
-    def has_failed(self, key: K) -> bool:
-        """Whether the key has had no success since its last failure."""
-        return key in self._failures
-
     def drop(self, key: K) -> None:
         """The object is gone: forget its failures and its appointment."""
         self._failures.pop(key, None)

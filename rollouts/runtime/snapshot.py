@@ -42,14 +42,15 @@ class Snapshots:
     ) -> None:
         self._cache = cache
         self._readings = readings
-        self._unreadable = unreadable
+        self.unreadable = unreadable
+        """Why objects of a kind cannot be seen; None: they can."""
         self._keeps_verbs = keeps_verbs
         self._instance_id = instance_id
 
     def require(self, *kinds: Kind) -> None:
         """Raises Unreachable while one of these kinds is unreadable, which is not the same as empty."""
         for kind in kinds:
-            why = self._unreadable(kind)
+            why = self.unreadable(kind)
             if why is not None:
                 raise Unreachable(why)
 
@@ -111,7 +112,7 @@ class Snapshots:
         return tuple(sorted(mine, key=lambda one: (one.created_at, one.name))), others
 
     def _analysis_runs(self, owner: Entry) -> tuple[AnalysisRun, ...] | Unreadable:
-        why = self._unreadable(ANALYSIS_RUNS)
+        why = self.unreadable(ANALYSIS_RUNS)
         if why is not None:
             return Unreadable(why=why)
         runs = [entry.parsed("run", _run)[0] for entry in self._cache.owned(ANALYSIS_RUNS, owner.uid)]
@@ -140,7 +141,7 @@ class Snapshots:
                 continue
             seen.add(ref)
             kind, key = template_at(ref, owner.key.namespace)
-            why = self._unreadable(kind)
+            why = self.unreadable(kind)
             entry = self._cache.get(kind, key)
             if why is not None:
                 found[ref] = Unreadable(why=why)

@@ -16,7 +16,7 @@ from rollouts.api import codec
 from rollouts.api.analysis import AnalysisRunStatus
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
-from rollouts.core import revisions
+from rollouts.core import revisions, sight
 from rollouts.core.actions import Action, CreateReplicaSet
 from rollouts.core.observed import Pod, RunSeen, Seen, Unreadable
 from rollouts.core.plan import Note, Plan
@@ -82,15 +82,16 @@ class RolloutTurns:
         self._list_pods = list_pods
 
     async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
-        """Read pods if they matter now, then look and decide. Raises ApiError while Rollouts or their versions are
-        out of sight: without them everything would look like a first deployment."""
-        self._snapshots.require(ROLLOUTS, REPLICA_SETS)
+        """Read pods if they matter now, then look and decide; while versions are out of sight, wait and say so. Raises
+        ApiError while Rollouts themselves are."""
+        self._snapshots.require(ROLLOUTS)
         pods = await self._pods(key)
         seen = self._snapshots.rollout(key, pods=pods)
         entry = self._cache.get(ROLLOUTS, key)
         if seen is None or entry is None:
             return None
-        plan = self._decide(seen, clock())
+        hidden = self._snapshots.unreadable(REPLICA_SETS)
+        plan = self._decide(seen, clock()) if hidden is None else sight.wait(seen.rollout, hidden, now=clock())
         before = _status(entry)
         if not before:
             message = f"Rollout resource added to informer: {key}"

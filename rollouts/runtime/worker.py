@@ -76,6 +76,8 @@ class Worker:
         """Objects that had a turn, for the last word on them."""
         self._doubts: dict[Key, Action] = {}
         """Writes that may or may not have happened, by the key they were for."""
+        self._complaints: dict[Key, str] = {}
+        """Why each key was put off last."""
 
     async def run(self, *, urgent_only: bool = False) -> None:
         """Work until the queue is shut, or until this process may not write any more."""
@@ -107,8 +109,9 @@ class Worker:
         try:
             await self._turn(key)
             failed = False
+            self._complaints.pop(key, None)
         except ApiError as error:
-            is_news = not (isinstance(error, Unreachable) and self._queue.has_failed(key))
+            is_news = self._is_news(key, error)
             delay = self._queue.add_rate_limited(key, at_least_seconds=error.retry_after_seconds or 0.0)
             failed = not isinstance(error, Conflict)
             say = (log.warning if failed else log.info) if is_news else log.debug
@@ -122,6 +125,11 @@ class Worker:
             seconds = time.perf_counter() - started
             name = figures.METRIC_KINDS[self._kind.name]
             self._tools.telemetry.observe_turn(name, key.namespace, key.name, seconds, failed=failed)
+
+    def _is_news(self, key: Key, error: ApiError) -> bool:
+        """Whether the log has not said so of this key already; an API server that is away fails in many words."""
+        before, self._complaints[key] = self._complaints.get(key), error.message
+        return before is None or not (isinstance(error, Unreachable) or error.message == before)
 
     async def _turn(self, key: Key) -> None:
         await self._resolve_doubt(key)
@@ -253,6 +261,7 @@ class Worker:
         self._queue.drop(key)
         self._expectations.drop(key)
         self._doubts.pop(key, None)
+        self._complaints.pop(key, None)
         uid = self._uids.pop(key, None)
         if uid is not None:
             for note in self._turns.gone(key, uid):

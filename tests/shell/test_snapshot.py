@@ -10,7 +10,7 @@ from rollouts.api.analysis import AnalysisTemplate, TemplateRef
 from rollouts.core.decide import decide
 from rollouts.core.observed import Seen, Unreadable
 from rollouts.kube.errors import Unreachable
-from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, REPLICA_SETS, Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, REPLICA_SETS, ROLLOUTS, Key, Kind
 from rollouts.runtime.cache import Cache, Json
 from rollouts.runtime.clock import utc_now
 from rollouts.runtime.readings import Readings
@@ -126,21 +126,38 @@ def test_pods_that_have_ended_do_not_count() -> None:
 
 async def test_nothing_is_decided_on_versions_that_are_out_of_sight() -> None:
     """A cluster that does not let us list ReplicaSets is not one without them: all would be a first deployment."""
+    why = {REPLICA_SETS: "replicasets cannot be listed: forbidden"}
+    turns = turns_while(why)
+    turn = await turns.take(WEB, utc_now)
+    assert turn is not None and turn.plan.actions == () and turn.plan.requeue_at is not None
+    said = {each["type"]: (each["status"], each["message"]) for each in turn.after["conditions"]}
+    words = "replicasets cannot be listed: forbidden; nothing is decided meanwhile"
+    assert said == dict.fromkeys(("Ready", "Reconciling", "Stalled"), ("Unknown", words))
+    why.clear()
+    turn = await turns.take(WEB, utc_now)
+    assert turn is not None and turn.plan.actions
+
+
+async def test_rollouts_that_are_out_of_sight_get_no_turn() -> None:
+    """What is known of them may be wrong, and their status is theirs."""
+    why = {ROLLOUTS: "rollouts cannot be listed: forbidden"}
+    turns = turns_while(why)
+    with pytest.raises(Unreachable, match="cannot be listed"):
+        await turns.take(WEB, utc_now)
+
+
+def turns_while(unreadable: dict[Kind, str]) -> RolloutTurns:
+    """Turns of the Rollout `web`, while these kinds cannot be seen."""
     cache = Cache()
     cache.put(entry(a_rollout()))
-    why = {REPLICA_SETS: "replicasets cannot be listed: forbidden"}
-    snapshots = Snapshots(cache, Readings(), unreadable=why.get, keeps_verbs=lambda: True, instance_id="")
-    turns = RolloutTurns(
+    snapshots = Snapshots(cache, Readings(), unreadable=unreadable.get, keeps_verbs=lambda: True, instance_id="")
+    return RolloutTurns(
         cache,
         snapshots,
         decide=lambda seen, now: decide(seen, now=now),
         wants_pods=lambda rollout: False,
         list_pods=no_pods,
     )
-    with pytest.raises(Unreachable, match="cannot be listed"):
-        await turns.take(WEB, utc_now)
-    why.clear()
-    assert await turns.take(WEB, utc_now) is not None
 
 
 async def no_pods(namespace: str, selector: str) -> list[Json]:

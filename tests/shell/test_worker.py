@@ -3,189 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Literal
 
 import pytest
+from structlog.testing import capture_logs
 
-from rollouts.core.actions import Action, CreateReplicaSet, PatchRollout, ScaleReplicaSet
-from rollouts.core.plan import Note, Plan
-from rollouts.kube.applier import Applier
-from rollouts.kube.client import Fence, KubeClient, Request, Writer
-from rollouts.kube.events import EventRecorder
+from rollouts.core.actions import CreateReplicaSet, PatchRollout, ScaleReplicaSet
+from rollouts.core.plan import Note
+from rollouts.kube.client import Request
 from rollouts.kube.kinds import EVENTS, REPLICA_SETS, ROLLOUTS, Key
-from rollouts.kube.status_writer import StatusWriter
-from rollouts.runtime.cache import Cache, Entry, entry_of
-from rollouts.runtime.execute import Executor
-from rollouts.runtime.intake import Intake
-from rollouts.runtime.measurer import Measurer
+from rollouts.runtime.cache import Entry, entry_of
 from rollouts.runtime.pump import Event
-from rollouts.runtime.queue import WorkQueue
-from rollouts.runtime.readings import Readings
-from rollouts.runtime.turns import Turn
-from rollouts.runtime.worker import RECONCILIATION_ERROR, Tools, Worker
-from rollouts.sandbox.cluster import Sandbox
+from rollouts.runtime.worker import RECONCILIATION_ERROR
 from rollouts.sandbox.faults import Refuse
-from rollouts.telemetry import Telemetry
-from tests.shell.clusters import LOOSE_CRDS, a_cluster, create, read
-from tests.shell.fake_time import FakeClock
-from tests.shell.objects import a_replica_set, a_rollout
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WEB = Key("default", "web")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the fake decision wants of an object."""
-
-    status: dict[str, Any] = field(default_factory=dict)
-    actions: tuple[Action, ...] = ()
-    notes: tuple[Note, ...] = ()
-    requeue_at: datetime | None = None
-
-
-@dataclass(slots=True)
-class FakeTurns:
-    """Decides what the test told it to."""
-
-    cache: Cache
-    decide: Callable[[Entry], Wish]
-    kind = ROLLOUTS
-    taken: list[Key] = field(default_factory=list)
-    left: list[Key] = field(default_factory=list)
-
-    async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
-        self.taken.append(key)
-        entry = self.cache.get(ROLLOUTS, key)
-        if entry is None:
-            return None
-        wish = self.decide(entry)
-        plan: Plan[Any] = Plan(actions=wish.actions, status=None, requeue_at=wish.requeue_at, notes=wish.notes)
-        return Turn(entry=entry, plan=plan, before=entry.object.get("status", {}), after=wish.status)
-
-    def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
-        return dataclasses.replace(turn, after={**turn.after, "refused": why})
-
-    def gone(self, key: Key, uid: str) -> tuple[Note, ...]:
-        self.left.append(key)
-        return ()
-
-
-@dataclass(slots=True)
-class Switch:
-    """A fence that the test closes."""
-
-    is_open: bool = True
-
-    def remaining_seconds(self) -> float:
-        return 60.0 if self.is_open else 0.0
-
-
-@dataclass(slots=True)
-class Shop:
-    """One worker in a cluster, with everything it needs; events are fed to it by `hear`."""
-
-    sandbox: Sandbox
-    client: KubeClient
-    clock: FakeClock
-    queue: WorkQueue[Key]
-    intake: Intake
-    cache: Cache
-    turns: FakeTurns
-    worker: Worker
-    events: EventRecorder
-    telemetry: Telemetry
-    fence: Switch
-
-    async def rollout(self, name: str = "web", **members: Any) -> dict[str, Any]:
-        """A Rollout in the cluster that the cache knows."""
-        stored = await create(self.client, ROLLOUTS, a_rollout(name, **members))
-        self.hear(stored)
-        return stored
-
-    def hear(self, stored: dict[str, Any]) -> None:
-        """The watch tells of an object."""
-        kind = ROLLOUTS if stored["kind"] == "Rollout" else REPLICA_SETS
-        self.intake.deliver(Event("MODIFIED", entry_of(kind, stored)))
-
-    async def catch_up(self, name: str = "web") -> dict[str, Any]:
-        """The watch tells of the Rollout as it is in the cluster."""
-        stored = await read(self.client, ROLLOUTS, name)
-        self.hear(stored)
-        return stored
-
-    async def work(self) -> None:
-        """Give every key that waits its turn."""
-        while len(self.queue):
-            await self.worker.step()
-
-
-@asynccontextmanager
-async def a_shop(decide: Callable[[Entry], Wish]) -> AsyncIterator[Shop]:
-    async with a_cluster(*LOOSE_CRDS) as (sandbox, client):
-        fence = Switch()
-        clock = FakeClock()
-        shop = assemble(sandbox, client, clock, fence, decide)
-        yield shop
-
-
-def assemble(
-    sandbox: Sandbox, client: KubeClient, clock: FakeClock, fence: Fence, decide: Callable[[Entry], Wish]
-) -> Shop:
-    assert isinstance(fence, Switch)
-    writer = Writer(client, fence)
-    cache = Cache()
-    queue: WorkQueue[Key] = WorkQueue(clock)
-    intake = Intake(cache, {ROLLOUTS: queue})
-    telemetry = Telemetry(version="test")
-    events = EventRecorder(writer, instance="here", clock=lambda: NOW)
-    measurer = Measurer(
-        {},
-        Readings(),
-        read_secret=lambda key: client.get("/none"),
-        on_answer=queue.add,
-        on_failure=lambda key, seconds: None,
-    )
-    tools = Tools(
-        cache=cache,
-        intake=intake,
-        executor=Executor(Applier(writer), measurer),
-        statuses=StatusWriter(writer),
-        events=events,
-        telemetry=telemetry,
-    )
-    turns = FakeTurns(cache, decide)
-    worker = Worker(turns, queue, tools, resync_seconds=900, clock=lambda: NOW)
-    return Shop(
-        sandbox=sandbox,
-        client=client,
-        clock=clock,
-        queue=queue,
-        intake=intake,
-        cache=cache,
-        turns=turns,
-        worker=worker,
-        events=events,
-        telemetry=telemetry,
-        fence=fence,
-    )
-
-
-def always(wish: Wish) -> Callable[[Entry], Wish]:
-    """The same wish for every object."""
-    return lambda entry: wish
-
-
-def writes(sandbox: Sandbox) -> Iterable[tuple[str, str]]:
-    """Verb and resource of every write that was answered, reads left out."""
-    reads = ("get", "list", "watch")
-    return sorted((verb, resource) for verb, _, resource, _ in sandbox.requests if verb not in reads)
+from tests.shell.clusters import create, read
+from tests.shell.objects import a_replica_set
+from tests.shell.shop import NOW, WEB, Shop, Wish, a_shop, always, writes
 
 
 async def test_a_turn_acts_and_then_writes_the_status() -> None:
@@ -269,6 +104,21 @@ async def test_a_refusal_is_told_on_the_object() -> None:
         (event,) = (await shop.client.get(EVENTS.path("default")))["items"]
         assert (event["reason"], event["type"]) == (RECONCILIATION_ERROR, "Warning")
         assert "refused" in (await read(shop.client, ROLLOUTS, "web"))["status"]
+
+
+async def test_the_log_repeats_no_complaint() -> None:
+    """A right that is missing for a night is one line of each object, until something else is wrong."""
+    async with a_shop(always(Wish(status={"phase": "Progressing"}))) as shop:
+        refused = shop.sandbox.faults.inject(Refuse(code=403), verb="patch", resource="rollouts/status")
+        await shop.rollout()
+        with capture_logs() as logged:
+            for _ in range(3):
+                await shop.work()
+                shop.queue.add(WEB)
+            shop.sandbox.faults.remove(refused)
+            await shop.work()
+        puts_off = [line["log_level"] for line in logged if line["event"] == "turn_put_off"]
+        assert puts_off == ["warning", "debug", "debug"]
 
 
 async def test_a_plan_for_an_older_generation_is_dropped() -> None:
