@@ -17,7 +17,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from rollouts.api import codec
+from rollouts.api import codec, strict
+from rollouts.api.analysis import AnalysisRunStatus
+from rollouts.api.findings import Kind, at
+from rollouts.api.status import RolloutStatus
 from rollouts.core import actions as act
 from rollouts.core import naming
 from rollouts.core.decide import decide
@@ -232,6 +235,7 @@ class World(Cluster):
             if raw["metadata"]["resourceVersion"] != self._version_seen:
                 raise Conflict("status")
             with self._writing("status"):
+                _taken(RolloutStatus if raw is self.rollout else AnalysisRunStatus, after)
                 raw["status"] = copy.deepcopy(dict(after))
                 self._touch(raw)
         except (Conflict, Unreachable):
@@ -292,3 +296,9 @@ class World(Cluster):
             raw["spec"]["template"]["spec"]["containers"][0]["image"]: raw["spec"]["replicas"]
             for raw in self.replica_sets.values()
         }
+
+
+def _taken(kind: type, status: Mapping[str, Any]) -> None:
+    """The API server takes no status that lacks what its schema requires."""
+    lacking = [finding for finding in strict.fields(kind, status, at("status")) if finding.kind is Kind.REQUIRED]
+    assert not lacking, lacking

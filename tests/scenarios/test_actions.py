@@ -159,8 +159,9 @@ def test_skipping_the_last_step_completes_the_update() -> None:
 
 
 def test_what_people_add_to_a_status_breaks_nothing() -> None:
-    """Unknown members and malformed ones are no reason to stop."""
+    """Unknown members, reasons and malformed conditions are no reason to stop."""
     world = a_world(at_pause)
-    world.patch_status({"note": {"to": "self"}, "conditions": [{"reason": "typo"}], "pauseConditions": [{"x": 1}]})
+    lunch = {"reason": "Lunch", "startTime": "2026-01-01T12:00:00Z"}
+    world.patch_status({"note": {"to": "self"}, "conditions": [{"reason": "typo"}], "pauseConditions": [lunch]})
     world.run(60)
     assert world.status["phase"] == "Paused"
