@@ -69,7 +69,7 @@ def admit(
     if found:
         name = (read.get("metadata") or {}).get("name", "")
         raise errors.invalid(resource, name, [violation.cause() for violation in found])
-    return Admitted(read, (*warnings, *builtin.deprecation_warnings(resource)))
+    return Admitted(read, warnings)
 
 
 def _validate_custom(obj: Json, old: Json | None, schema: Schema, found: list[Violation]) -> None:

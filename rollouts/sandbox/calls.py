@@ -7,7 +7,7 @@ are JSON, YAML or protobuf; a key that occurs twice in one JSON object is report
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -18,13 +18,14 @@ from rollouts.sandbox import errors
 from rollouts.sandbox.protobuf import decoding as protobuf
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.routing import Target, is_true
+from rollouts.sandbox.schema.paths import Path, dotted
 
 JSON_TYPES = frozenset({"application/json", ""})
 YAML_TYPES = frozenset({"application/yaml", "application/apply-patch+yaml"})
 BODY_TYPES = JSON_TYPES | YAML_TYPES | {protobuf.MEDIA_TYPE}
 MANAGER_LENGTH_MAX = 128
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
-_VALIDATIONS: Mapping[str, FieldValidation] = {"Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict", "": "Warn"}
+VALIDATIONS: Mapping[str, FieldValidation] = {"Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict", "": "Warn"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,25 +48,18 @@ class Call:
 
     @cached_property
     def is_dry_run(self) -> bool:
-        """Whether nothing may be stored. Raises Invalid for another value than `All`."""
-        values = [value for key, value in self.query.items() if key == "dryRun"]
-        return dry_run_of(values, "CreateOptions" if self.target.verb == "create" else "UpdateOptions")
+        """Whether nothing may be stored."""
+        return bool(dry_run_values(self.query))
 
     @cached_property
     def manager(self) -> str:
         """The field manager: the one named, else the first word of the user agent."""
         return self.query.get("fieldManager") or self.user_agent.partition("/")[0][:MANAGER_LENGTH_MAX] or "unknown"
 
-    @cached_property
+    @property
     def field_validation(self) -> FieldValidation:
         """How unknown and duplicate fields are taken; Warn when the client does not say."""
-        text = self.query.get("fieldValidation", "")
-        if text not in _VALIDATIONS:
-            why = f'Unsupported value: "{text}": supported values: "", "Ignore", "Strict", "Warn"'
-            raise errors.invalid_options(
-                "CreateOptions", [errors.cause("fieldValidation", "FieldValueNotSupported", why)]
-            )
-        return _VALIDATIONS[text]
+        return VALIDATIONS[self.query.get("fieldValidation", "")]
 
     @property
     def is_forced(self) -> bool:
@@ -82,23 +76,23 @@ class Call:
 
     def report_duplicates(self, document: Any, duplicates: list[str]) -> Json:
         """The document, once its duplicate keys are refused, warned of or ignored as the client wishes."""
+        if document is None:
+            return {}
         if not isinstance(document, dict):
             raise errors.bad_request("the body of the request must be an object")
         reports = [f'duplicate field "{name}"' for name in duplicates]
         if reports and self.field_validation == "Strict":
-            raise errors.bad_request(f"strict decoding error: {', '.join(reports)}")
+            kind = self.resource.kind
+            head = f'{kind} in version "{self.resource.version}" cannot be handled as a {kind}'
+            raise errors.bad_request(f"{head}: strict decoding error: {', '.join(reports)}")
         if self.field_validation == "Warn":
             self.warnings.extend(reports)
         return document
 
 
-def dry_run_of(values: list[str], options: str) -> bool:
-    """Whether `dryRun` values ask for a dry run; only `All` may stand there."""
-    for value in values:
-        if value != "All":
-            why = f'Unsupported value: {json.dumps(values)}: supported values: "All"'
-            raise errors.invalid_options(options, [errors.cause("dryRun", "FieldValueNotSupported", why)])
-    return bool(values)
+def dry_run_values(query: Mapping[str, str]) -> list[str]:
+    """Every value of `dryRun`, which may be given more than once; `All` asks for a dry run."""
+    return [value for name, value in query.items() if name == "dryRun"]
 
 
 class _Loader(yaml.CSafeLoader):
@@ -112,7 +106,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def decode(body: bytes, *, content_type: str = "", what: str = "json parse error") -> tuple[Any, list[str]]:
-    """A body as JSON values, and the keys that occur twice in one of its objects.
+    """A body as JSON values, and the paths of keys that occur twice in one of its objects (`spec.ports[0].name`).
 
     Raises BadRequest; of a JSON text its message begins with `what`.
     """
@@ -121,17 +115,18 @@ def decode(body: bytes, *, content_type: str = "", what: str = "json parse error
             return protobuf.decode(body), []
         except protobuf.ProtobufError as failure:
             raise errors.bad_request(f"couldn't decode protobuf: {failure}") from failure
-    duplicates: list[str] = []
+    repeats: dict[int, tuple[Json, list[str]]] = {}
 
     def collect(pairs: list[tuple[str, Any]]) -> Json:
         collected = dict(pairs)
         if len(collected) != len(pairs):
             names = [name for name, _ in pairs]
-            duplicates.extend(dict.fromkeys(name for name in names if names.count(name) > 1))
+            repeats[id(collected)] = collected, list(dict.fromkeys(name for name in names if names.count(name) > 1))
         return collected
 
     try:
-        return json.loads(body, object_pairs_hook=collect), duplicates
+        document = json.loads(body, object_pairs_hook=collect)
+        return document, [dotted(path) for path in _repeated(document, repeats, None)] if repeats else []
     except (ValueError, UnicodeDecodeError) as failure:
         if content_type not in YAML_TYPES:
             raise errors.bad_request(f"{what}: {_mistake(failure)}") from failure
@@ -139,6 +134,16 @@ def decode(body: bytes, *, content_type: str = "", what: str = "json parse error
         return yaml.load(body, Loader=_Loader), []
     except yaml.YAMLError as failure:
         raise errors.bad_request(f"error converting YAML to JSON: {failure}") from failure
+
+
+def _repeated(value: Any, repeats: Mapping[int, tuple[Json, list[str]]], path: Path) -> Iterator[Path]:
+    """The paths of repeated keys in a decoded value, given the names repeated in each of its objects (by id)."""
+    if isinstance(value, dict):
+        _, names = repeats.get(id(value), (value, []))
+        yield from ((path, name) for name in names)
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, part in parts:
+        yield from _repeated(part, repeats, (path, step))
 
 
 def _mistake(failure: ValueError) -> str:

@@ -15,11 +15,16 @@ from typing import Any
 
 from rollouts.sandbox import conversion, errors
 from rollouts.sandbox.backend import CLEANUP_FINALIZER, CRDS, NAMESPACES, Backend
-from rollouts.sandbox.calls import Call, decode, dry_run_of
+from rollouts.sandbox.calls import Call, decode, dry_run_values
 from rollouts.sandbox.clock import stamp
 from rollouts.sandbox.presentation import Presenter, Reply
 from rollouts.sandbox.reading import Reader
 from rollouts.sandbox.resources import Json, Resource
+from rollouts.sandbox.routing import is_true
+from rollouts.sandbox.schema import violations as say
+from rollouts.sandbox.schema.decoding import UnreadableError
+from rollouts.sandbox.schema.decoding import decode as decode_typed
+from rollouts.sandbox.schema.definitions import DELETE_OPTIONS, compile_definition
 from rollouts.sandbox.store import Key, Record, encode
 from rollouts.sandbox.strategies import strategy_of
 
@@ -48,26 +53,46 @@ class Deleted:
 
 
 def options_of(query: Mapping[str, str], body: Json) -> DeleteOptions:
-    """The options of a deletion; those in the body win. Raises Invalid."""
+    """The options of a deletion; those in the body win. Raises BadRequest and Invalid."""
+    body = _read_options(body)
     grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-    orphan = body.get("orphanDependents", query.get("orphanDependents"))
+    orphan = body.get("orphanDependents", is_true(query["orphanDependents"]) if "orphanDependents" in query else None)
     propagation = body.get("propagationPolicy", query.get("propagationPolicy"))
+    dry_run = body.get("dryRun") or dry_run_values(query)
+    _check_options(propagation, dry_run, says_orphan=orphan is not None)
     if propagation is None and orphan is not None:
-        propagation = "Orphan" if orphan is True or orphan == "true" else "Background"
-    if propagation is not None and propagation not in _PROPAGATIONS:
-        listed = '"Foreground", "Background", "Orphan", "nil"'
-        why = f'Unsupported value: "{propagation}": supported values: {listed}'
-        cause = errors.cause("propagationPolicy", "FieldValueNotSupported", why)
-        raise errors.invalid_options("DeleteOptions", [cause])
+        propagation = "Orphan" if orphan else "Background"
     preconditions: Json = body.get("preconditions") or {}
-    dry_run = body.get("dryRun") or ([query["dryRun"]] if "dryRun" in query else [])
     return DeleteOptions(
         grace_seconds=None if grace is None else int(grace),
         propagation=propagation,
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),
-        is_dry_run=dry_run_of(dry_run, "DeleteOptions"),
+        is_dry_run=bool(dry_run),
     )
+
+
+def _read_options(body: Json) -> Json:
+    version, kind = body.get("apiVersion", "v1"), body.get("kind", "DeleteOptions")
+    if kind != "DeleteOptions":
+        raise errors.bad_request(f'no kind "{kind}" is registered for version "{version}"')
+    try:
+        read: Json = decode_typed(body, compile_definition(DELETE_OPTIONS), [])
+    except UnreadableError as why:
+        raise errors.bad_request(str(why)) from None
+    return read
+
+
+def _check_options(propagation: str | None, dry_run: list[str], *, says_orphan: bool) -> None:
+    where, found = "propagationPolicy", []
+    if propagation is not None and says_orphan:
+        found.append(say.invalid(where, propagation, "orphanDependents and deletionPropagation cannot be both set"))
+    if propagation is not None and propagation not in _PROPAGATIONS:
+        found.append(say.unsupported(where, propagation, ("Foreground", "Background", "Orphan", "nil")))
+    if any(value != "All" for value in dry_run):
+        found.append(say.unsupported("dryRun", dry_run, ("All",)))
+    if found:
+        raise errors.invalid_options("DeleteOptions", [problem.cause() for problem in found])
 
 
 class Deleter:
@@ -117,7 +142,8 @@ class Deleter:
         return Deleted(self._backend.put(resource, key, dict(served)), is_gone=False)
 
     def _options(self, call: Call) -> DeleteOptions:
-        body: Any = decode(call.body, content_type=call.content_type)[0] if call.body else {}
+        what = "couldn't get version/kind; json parse error"
+        body: Any = decode(call.body, content_type=call.content_type, what=what)[0] if call.body else {}
         if not isinstance(body, dict):
             raise errors.bad_request("the body of a deletion must be DeleteOptions")
         return options_of(call.query, body)

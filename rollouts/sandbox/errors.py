@@ -26,7 +26,9 @@ class ApiError(Exception):
     def status(self) -> Json:
         """The v1 Status that a client receives."""
         status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
-        status |= {"message": self.message, "reason": self.reason}
+        status["message"] = self.message
+        if self.reason:
+            status["reason"] = self.reason
         if self.details is not None:
             status["details"] = self.details
         return status | {"code": self.code}
@@ -117,6 +119,16 @@ def cause(field: str, reason: str, message: str) -> Json:
 def bad_request(message: str) -> ApiError:
     """The request cannot be understood."""
     return ApiError(400, "BadRequest", message)
+
+
+def bad_version(why: str) -> ApiError:
+    """A list asks for a state that has no number."""
+    return bad_request(f"invalid resource version: {why}")
+
+
+def broken(message: str) -> ApiError:
+    """What a real server did not foresee: it answers with the bare complaint and no reason."""
+    return ApiError(500, "", message)
 
 
 def expired(message: str, *, continue_token: str = "") -> ApiError:

@@ -109,12 +109,26 @@ def check_update(call: Call, live: Json, meta: Json) -> None:
     changed = [name for name in _IMMUTABLE if meta.get(name) is not None and meta[name] != now.get(name)]
     if changed:
         raise errors.invalid(resource, target.name, [_immutable(f"metadata.{name}", meta[name]) for name in changed])
-    if meta.get("resourceVersion") and meta["resourceVersion"] != now["resourceVersion"]:
+    version = meta.get("resourceVersion")
+    if version and not (version.isascii() and version.isdigit()):
+        raise errors.broken(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+    if version and version != now["resourceVersion"]:
         raise errors.conflict(resource, target.name)
+
+
+def applied_kind(call: Call, obj: Json) -> Json:
+    """The object, if what is applied says itself that it is one of the resource's kind. Raises BadRequest."""
+    version, kind = obj.get("apiVersion") or "", obj.get("kind") or ""
+    if (version, kind) != (call.resource.group_version, call.resource.kind):
+        qualified = version if "/" in version else f"/{version}"
+        raise errors.bad_request(f"invalid object type: {qualified}, Kind={kind}")
+    return obj
 
 
 def check_applied(call: Call, meta: Json, live: Json | None) -> None:
     """What is applied must mean the object that the path names, in the state it has if it says one."""
+    if meta.get("managedFields") is not None:
+        raise errors.bad_request("metadata.managedFields must be nil")
     if meta.get("name", call.target.name) != call.target.name:
         raise _other_name(meta["name"], call.target.name)
     if live is None and meta.get("uid"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollouts.sandbox import conversion, errors
@@ -54,11 +55,11 @@ def selector_of(call: Call) -> Selector | None:
     return lambda obj: obj["metadata"]["name"] == name and (selector is None or selector(obj))
 
 
-def revision_of(text: str) -> int:
-    """A resourceVersion as a number; 0 for none. Raises BadRequest."""
-    if text and not text.isdigit():
+def revision_of(text: str, *, refused: Callable[[str], errors.ApiError] = errors.broken) -> int:
+    """A resourceVersion as a number; 0 for none. Raises what `refused` makes of the complaint about another text."""
+    if text and not (text.isascii() and text.isdigit()):
         why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise errors.bad_request(f"invalid resource version: {why}")
+        raise refused(why)
     return int(text or 0)
 
 
@@ -70,7 +71,10 @@ class Reader:
         self._presenter = presenter
 
     def get(self, call: Call) -> Reply:
-        """One object. Raises NotFound."""
+        """One object. Raises NotFound, and Timeout for a state that is yet to come."""
+        asked = revision_of(call.query.get("resourceVersion", ""))
+        if asked > self._backend.store.revision:
+            raise errors.too_large_version(asked, self._backend.store.revision)
         return self._presenter.one(call, self._backend.require(call.resource, call.target.key))
 
     def list_many(self, call: Call) -> Reply:
@@ -92,24 +96,17 @@ class Reader:
         return self._records(call, LATEST, None)
 
     def _limit(self, call: Call) -> int:
-        text = call.query.get("limit", "0")
-        if not text.lstrip("-").isdigit():
-            raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-        return max(int(text), 0)
+        return max(int(call.query.get("limit") or 0), 0)
 
     def _start(self, call: Call) -> tuple[int, Key | None]:
         """The revision to show and the key to go on after."""
         token, match = call.query.get("continue", ""), call.query.get("resourceVersionMatch", "")
-        asked = revision_of(call.query.get("resourceVersion", ""))
+        asked = revision_of(call.query.get("resourceVersion", ""), refused=errors.bad_version)
         if token:
             if asked:
                 raise errors.bad_request("specifying resource version is not allowed when using continue")
             page = _page(token)
             return page.revision, page.after
-        if match and "resourceVersion" not in call.query:
-            raise _match_refused("resourceVersionMatch is forbidden unless resourceVersion is provided")
-        if match == "Exact" and not asked:
-            raise _match_refused('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
         if asked > self._backend.store.revision:
             raise errors.too_large_version(asked, self._backend.store.revision)
         return (asked if match == "Exact" else LATEST), None
@@ -130,12 +127,6 @@ class Reader:
             return records
         resource = call.resource
         return [(key, record) for key, record in records if selector(conversion.served(record.object, resource))]
-
-
-def _match_refused(why: str) -> errors.ApiError:
-    return errors.invalid_options(
-        "ListOptions", [errors.cause("resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {why}")]
-    )
 
 
 def _expired(after: Key | None) -> errors.ApiError:

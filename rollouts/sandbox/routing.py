@@ -14,7 +14,7 @@ from rollouts.sandbox.resources import Registry, Resource
 _NAMESPACE_PARTS = frozenset({"status", "finalize"})
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
-_TRUE = frozenset({"1", "true", "True", "t", "T", "TRUE"})
+_FALSE = frozenset({"0", "false"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class Target:
 
 
 def is_true(text: str | None) -> bool:
-    """Whether a query parameter says yes."""
-    return text in _TRUE
+    """Whether a query parameter says yes: so does every value but `0` and `false`, even an empty one."""
+    return text is not None and text.lower() not in _FALSE
 
 
 def route(registry: Registry, method: str, path: str, query: Mapping[str, str]) -> Target | None:

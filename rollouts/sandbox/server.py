@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from rollouts.sandbox import errors, negotiation, reviews
+from rollouts.sandbox import errors, negotiation, options, reviews
 from rollouts.sandbox.access import Access, asked_of
 from rollouts.sandbox.backend import Backend
 from rollouts.sandbox.calls import Call
@@ -27,6 +27,7 @@ from rollouts.sandbox.rbac import Attributes, Identity
 from rollouts.sandbox.reading import Reader
 from rollouts.sandbox.resources import BUILTIN, SUBRESOURCES
 from rollouts.sandbox.routing import Target, route
+from rollouts.sandbox.schema.builtin import deprecation_warnings
 from rollouts.sandbox.store import encode
 from rollouts.sandbox.subresources import Subresources
 from rollouts.sandbox.watching import Dropped, Watcher
@@ -102,6 +103,8 @@ class Server:
             lost = await self._meet_faults(target, request.headers.get("User-Agent", ""))
             _check_verb(target)
             call = await _call(request, target)
+            options.check(call)
+            call.warnings.extend(deprecation_warnings(target.resource))
             if target.verb == "watch":
                 code = 200
                 return await self._watched(request, call)
@@ -133,6 +136,9 @@ class Server:
         elif request.method not in ("GET", "HEAD"):
             raise errors.method_not_allowed()
         headers = {"Content-Type": answer.content_type, **answer.headers}
+        tag = headers.get("ETag")
+        if tag and tag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
         return web.Response(body=answer.body, status=answer.status, headers=headers)
 
     def _is_below_builtin(self, path: str) -> bool:
@@ -178,7 +184,7 @@ class Server:
 
     async def _watched(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         stream = self._watcher.begin(call)
-        response = web.StreamResponse(headers=_STREAM_HEADERS)
+        response = web.StreamResponse(headers={**_STREAM_HEADERS, **_warnings(call)})
         response.enable_chunked_encoding()
         await response.prepare(request)
         try:

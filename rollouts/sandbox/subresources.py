@@ -16,10 +16,13 @@ from rollouts.sandbox.deletion import Deleter, options_of
 from rollouts.sandbox.errors import ApiError
 from rollouts.sandbox.presentation import Presenter, Reply
 from rollouts.sandbox.resources import Json, Resource
+from rollouts.sandbox.schema.decoding import UnreadableError, decode
+from rollouts.sandbox.schema.definitions import builtin_schema
 from rollouts.sandbox.schema.model import Schema
 from rollouts.sandbox.store import Record, encode
 from rollouts.sandbox.writing import Writer
 
+_IDENTITY = ("name", "namespace", "resourceVersion", "uid")
 _BUILTIN_SCALE: Json = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
 
 
@@ -103,23 +106,19 @@ class Subresources:
         return Reply(body=encode(scale))
 
     def _rescaled(self, call: Call, record: Record, scale: Json) -> Record:
-        wanted = call.document() if call.target.verb == "update" else _patched_scale(call, scale)
+        wanted = _wanted_scale(call, scale)
         replicas = (wanted.get("spec") or {}).get("replicas", 0)
-        name = call.target.name
-        if not isinstance(replicas, int) or isinstance(replicas, bool):
-            raise errors.bad_request(
-                'Scale in version "v1" cannot be handled as a Scale: spec.replicas: not an integer'
-            )
         if replicas < 0:
             why = f"Invalid value: {replicas}: must be greater than or equal to 0"
-            raise _invalid_scale(name, [errors.cause("spec.replicas", "FieldValueInvalid", why)])
-        meta = wanted.get("metadata") or {}
+            raise _invalid_scale(call.target.name, [errors.cause("spec.replicas", "FieldValueInvalid", why)])
+        meta = {name: value for name, value in (wanted.get("metadata") or {}).items() if name in _IDENTITY and value}
+        path = _scale_paths(call.resource)["specReplicasPath"]
+        if patches.is_apply(call):
+            stated = {"apiVersion": call.resource.group_version, "kind": call.resource.kind, "metadata": meta}
+            return self._writer.apply(call, record, _with(stated, path, replicas)).record
         obj = copied(conversion.served(record.object, call.resource))
-        for field in ("resourceVersion", "uid"):
-            if meta.get(field):
-                obj["metadata"][field] = meta[field]
-        obj = _with(obj, _scale_paths(call.resource)["specReplicasPath"], replicas)
-        return self._writer.replace(call, record, obj).record
+        obj["metadata"] |= meta
+        return self._writer.replace(call, record, _with(obj, path, replicas)).record
 
     def _evict(self, call: Call) -> Reply:
         options = options_of(call.query, _named(call, "Eviction").get("deleteOptions") or {})
@@ -169,6 +168,21 @@ def _named(call: Call, kind: str) -> Json:
     if (body.get("metadata") or {}).get("name") != call.target.name:
         raise errors.bad_request(f"name in URL does not match name in {kind} object")
     return body
+
+
+def _wanted_scale(call: Call, scale: Json) -> Json:
+    """The Scale that the call asks for. Raises BadRequest, or Invalid when a patch makes it unreadable."""
+    if call.target.verb == "update" or patches.is_apply(call):
+        wanted = call.document()
+    else:
+        wanted = _patched_scale(call, scale)
+    try:
+        read: Json = decode(wanted, builtin_schema("autoscaling", "v1", "Scale"), [])
+    except UnreadableError as why:
+        if call.target.verb == "patch":
+            raise errors.invalid_patch(encode(wanted).decode(), str(why)) from None
+        raise errors.bad_request(f'Scale in version "v1" cannot be handled as a Scale: {why}') from None
+    return read
 
 
 def _patched_scale(call: Call, scale: Json) -> Json:

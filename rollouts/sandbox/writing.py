@@ -16,7 +16,7 @@ from rollouts.sandbox.addresses import Claims, carry_over
 from rollouts.sandbox.admission import admit
 from rollouts.sandbox.backend import NAMESPACES, SERVICES, Backend
 from rollouts.sandbox.calls import Call, copied
-from rollouts.sandbox.identity import check_applied, check_update, checked_kind, metadata_of, name_new
+from rollouts.sandbox.identity import applied_kind, check_applied, check_update, checked_kind, metadata_of, name_new
 from rollouts.sandbox.patching import managed
 from rollouts.sandbox.patching.apply import apply
 from rollouts.sandbox.patching.managed import record
@@ -72,17 +72,14 @@ class Writer:
         patches.check_type(call)
         old = self._backend.find(call.resource, call.target.key)
         if patches.is_apply(call):
-            return self._apply(call, old)
+            return self.apply(call, old, applied_kind(call, call.document()))
         if old is None:
             raise errors.not_found(call.resource, call.target.name)
         live = conversion.served(old.object, call.resource)
         return self.replace(call, old, checked_kind(call, patches.patched(call, live, schema_of(call.resource))))
 
-    def _apply(self, call: Call, old: Record | None) -> Written:
-        if not call.query.get("fieldManager"):
-            message = "Required value: is required for apply patch"
-            raise errors.invalid_options("PatchOptions", [errors.cause("fieldManager", "FieldValueRequired", message)])
-        stated = checked_kind(call, call.document())
+    def apply(self, call: Call, old: Record | None, stated: Json) -> Written:
+        """Merge what the call's manager states into an object, and give up what it no longer states."""
         if old is None and call.target.subresource:
             raise errors.not_found(call.resource, call.target.name)
         live = None if old is None else conversion.served(old.object, call.resource)
@@ -98,7 +95,7 @@ class Writer:
         name_new(call, meta, is_taken=lambda name: self._is_taken(call, name))
         self._check_namespace(call, meta["name"])
         if meta.get("resourceVersion") and not patches.is_apply(call):
-            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
+            raise errors.broken("resourceVersion should not be set on objects to be created")
         for field in (*_SERVER_OWNED, "selfLink", "resourceVersion"):
             meta.pop(field, None)
         meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": self._backend.now()}

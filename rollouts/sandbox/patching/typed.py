@@ -25,7 +25,7 @@ def check_fits(applied: Json, schema: Schema) -> None:
     what = (
         f"{meta.get('namespace', '')}/{meta.get('name', '')}; {applied.get('apiVersion')}, Kind={applied.get('kind')}"
     )
-    raise errors.ApiError(500, "", f"failed to create typed patch object ({what}): {listed}")
+    raise errors.broken(f"failed to create typed patch object ({what}): {listed}")
 
 
 def _check(value: Any, schema: Schema, path: FieldPath, found: list[str]) -> None:

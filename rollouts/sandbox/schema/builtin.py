@@ -32,6 +32,10 @@ _RULES: Mapping[tuple[str, str], Check] = {
     (_RBAC, "Role"): policy_rules.check_role,
     (_RBAC, "RoleBinding"): policy_rules.check_binding,
 }
+_STATUS_RULES: Mapping[tuple[str, str], Check] = {
+    ("apps", "Deployment"): workload_rules.check_deployment_status,
+    ("apps", "ReplicaSet"): workload_rules.check_replica_set_status,
+}
 _DEPRECATIONS: Mapping[tuple[str, str], str] = {
     ("", "Endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 }
@@ -48,12 +52,21 @@ def apply_defaults(resource: Resource, obj: Json, old: Json | None) -> None:
 
 def validate(resource: Resource, obj: Json, old: Json | None, found: list[Violation], *, subresource: str) -> None:
     """Append to `found` what is wrong with the object; through a subresource its spec is not looked at again."""
-    check = _RULES.get((resource.group, resource.kind))
-    if check is not None and not subresource:
+    rules = _STATUS_RULES if subresource == "status" else {} if subresource else _RULES
+    check = rules.get((resource.group, resource.kind))
+    if check is not None:
         check(obj, old, found)
 
 
 def deprecation_warnings(resource: Resource) -> tuple[str, ...]:
-    """What an author of such an object should know about its kind."""
+    """What whoever asks for such objects should know about their kind."""
+    if resource.custom is not None:
+        return _custom_deprecation(resource, resource.custom)
     text = _DEPRECATIONS.get((resource.group, resource.kind))
     return (text,) if text else ()
+
+
+def _custom_deprecation(resource: Resource, version: Json) -> tuple[str, ...]:
+    if not version.get("deprecated"):
+        return ()
+    return (version.get("deprecationWarning") or f"{resource.group_version} {resource.kind} is deprecated",)

@@ -21,6 +21,7 @@ VERSION = "v1.37.0"
 _REF = "#/$defs/"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 OBJECT_META = f"{_META}ObjectMeta"
+DELETE_OPTIONS = f"{_META}DeleteOptions"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _KEY_DEFAULTS = {
     ("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP",

@@ -38,6 +38,41 @@ def check_replica_set(obj: Json, old: Json | None, found: list[Violation]) -> No
         check_unchanged(spec.get("selector"), old["spec"].get("selector"), "spec.selector", found)
 
 
+_REPLICA_SET_COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+_DEPLOYMENT_COUNTS = (
+    "observedGeneration",
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+    "collisionCount",
+)
+
+
+def check_replica_set_status(obj: Json, old: Json | None, found: list[Violation]) -> None:
+    """What is told of a ReplicaSet's pods must add up."""
+    status = obj.get("status") or {}
+    _check_counts(status, _REPLICA_SET_COUNTS, ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"), found)
+
+
+def check_deployment_status(obj: Json, old: Json | None, found: list[Violation]) -> None:
+    """What is told of a Deployment's pods must add up."""
+    status = obj.get("status") or {}
+    _check_counts(status, _DEPLOYMENT_COUNTS, ("updatedReplicas", "readyReplicas", "availableReplicas"), found)
+
+
+def _check_counts(status: Json, counts: tuple[str, ...], parts: tuple[str, ...], found: list[Violation]) -> None:
+    for name in counts:
+        check_at_least(status, name, "status", found)
+    for name in parts:
+        if status.get(name, 0) > status.get("replicas", 0):
+            found.append(say.invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))
+    available = status.get("availableReplicas", 0)
+    if available > status.get("readyReplicas", 0):
+        found.append(say.invalid("status.availableReplicas", available, "cannot be greater than readyReplicas"))
+
+
 def check_deployment(obj: Json, old: Json | None, found: list[Violation]) -> None:
     """A Deployment, whose selector is fixed."""
     spec = obj["spec"]
