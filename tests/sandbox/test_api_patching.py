@@ -94,3 +94,66 @@ def test_managers_can_be_reset(api: Api) -> None:
     reset = api.patch("v1/configmaps/a", json.loads('{"metadata":{"managedFields":[{}]}}'))
     assert reset.code == 200
     assert not reset["metadata"].get("managedFields")
+
+
+def test_replacing_what_an_object_lacks_adds_it(api: Api) -> None:
+    """A real server is less strict than the RFC: a member that is not there can be replaced, and equals null."""
+    api.created("v1/configmaps", config_map(x="1"))
+    operations = [
+        {"op": "test", "path": "/data/y", "value": None},
+        {"op": "replace", "path": "/data/y", "value": "2"},
+    ]
+    assert api.patch("v1/configmaps/a", operations, JSON_PATCH)["data"] == {"x": "1", "y": "2"}
+    for wrong in (
+        {"op": "remove", "path": "/data/z"},
+        {"op": "replace", "path": "/binaryData/z", "value": ""},
+        {"op": "test", "path": "/data/y", "value": None},
+    ):
+        refused = api.patch("v1/configmaps/a", [wrong], JSON_PATCH)
+        assert (refused.code, refused.reason, refused["details"]) == (422, "Invalid", {})
+
+
+def test_a_budget_s_selector_is_replaced_as_a_whole(api: Api) -> None:
+    """The schema says so: merged with what was there it would select other pods than the patch says."""
+    path = "policy/v1/poddisruptionbudgets"
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+    api.created(path, {"metadata": {"name": "b"}, "spec": spec})
+    patched = api.patch(f"{path}/b", {"spec": {"selector": {"matchLabels": {"tier": "front"}}}}, STRATEGIC)
+    assert patched["spec"] == {"minAvailable": 1, "selector": {"matchLabels": {"tier": "front"}}}
+
+
+def test_a_directive_that_nobody_knows(api: Api) -> None:
+    """It is told with the part of the patch that it is in."""
+    api.created("v1/configmaps", config_map(x="1"))
+    for directive in ("merge", "bogus"):
+        refused = api.patch("v1/configmaps/a", {"data": {"$patch": directive, "x": "2"}}, STRATEGIC)
+        assert refused.code == 500
+        assert refused.message == f"unknown patch type: {directive} in map: map[$patch:{directive} x:2]"
+
+
+def test_a_scale_can_be_applied(api: Api) -> None:
+    """Its manager then owns the replicas of the workload itself, and conflicts over them like any other."""
+    path = "apps/v1/deployments/web"
+    api.apply(path, deployment(), "owner")
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 7}}
+    refused = api.apply(f"{path}/scale", scale, "scaler")
+    assert (refused.code, refused["details"]["causes"][0]["field"]) == (409, ".spec.replicas")
+    applied = api.apply(f"{path}/scale?force=true", scale, "scaler")
+    assert (applied.code, applied["kind"], applied["spec"]) == (200, "Scale", {"replicas": 7})
+    owners = {entry["manager"]: entry for entry in api.get(path)["metadata"]["managedFields"]}
+    assert owners["scaler"]["subresource"] == "scale"
+    assert owners["scaler"]["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+    assert "f:replicas" not in owners["owner"]["fieldsV1"]["f:spec"]
+
+
+def test_a_scale_means_the_object_of_its_path(api: Api) -> None:
+    """And has numbers of replicas, in a PUT as in a patch."""
+    api.created("apps/v1/deployments", deployment())
+    path = "apps/v1/deployments/web/scale"
+    other = api.put(path, {"metadata": {"name": "other", "namespace": api.namespace}, "spec": {"replicas": 4}})
+    assert other.message == "the name of the object (other) does not match the name on the URL (web)"
+    patched = api.patch(path, {"spec": {"replicas": "x"}})
+    assert (patched.code, patched["details"]["causes"][0]["field"]) == (422, "patch")
+    assert patched.message.endswith(
+        "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import jsonpatch
@@ -10,6 +11,33 @@ import jsonpointer
 from rollouts.sandbox import errors
 
 OPERATIONS_MAX = 10_000  # the limit of a real server
+
+
+class _Replace(jsonpatch.ReplaceOperation):
+    """Replacing a member that an object does not have adds it: real servers are less strict than the RFC here."""
+
+    def apply(self, obj: Any) -> Any:
+        if _lacks_member(self.pointer, obj):
+            return jsonpatch.AddOperation(self.operation).apply(obj)
+        return super().apply(obj)
+
+
+class _Test(jsonpatch.TestOperation):
+    """A member that an object does not have equals null."""
+
+    def apply(self, obj: Any) -> Any:
+        if self.operation.get("value", ...) is None and _lacks_member(self.pointer, obj):
+            return obj
+        return super().apply(obj)
+
+
+class _Patch(jsonpatch.JsonPatch):
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "replace": _Replace, "test": _Test})
+
+
+def _lacks_member(pointer: jsonpointer.JsonPointer, obj: Any) -> bool:
+    parent, name = pointer.to_last(obj)
+    return isinstance(parent, dict) and name not in parent
 
 
 def json_patch(target: dict[str, Any], operations: Any) -> dict[str, Any]:
@@ -26,7 +54,7 @@ def json_patch(target: dict[str, Any], operations: Any) -> dict[str, Any]:
         message = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(operations)}"
         raise errors.ApiError(413, "RequestEntityTooLarge", message)
     try:
-        result = jsonpatch.JsonPatch(operations).apply(target, in_place=False)
+        result = _Patch(operations).apply(target, in_place=False)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as mistake:
         raise _rejected() from mistake
     if not isinstance(result, dict):
@@ -36,4 +64,4 @@ def json_patch(target: dict[str, Any], operations: Any) -> dict[str, Any]:
 
 def _rejected() -> errors.ApiError:
     message = "the server rejected our request due to an error in our request"
-    return errors.ApiError(422, "Invalid", message)
+    return errors.ApiError(422, "Invalid", message, details={})

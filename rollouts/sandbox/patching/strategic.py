@@ -1,6 +1,6 @@
 """Strategic merge patch: like a merge patch, but lists that the schema keys merge item by item.
 
-Directives inside the patch say what data alone cannot: `$patch` (replace, delete, merge), `$retainKeys`,
+Directives inside the patch say what data alone cannot: `$patch` (replace, delete), `$retainKeys`,
 `$setElementOrder/<list>` and `$deleteFromPrimitiveList/<list>`. Only built-in kinds have the schema for this.
 """
 
@@ -21,8 +21,8 @@ _DELETE_PRIMITIVES = "$deleteFromPrimitiveList/"
 def strategic_merge(target: Json, patch: Json, schema: Schema) -> Json:
     """The target with the patch merged in; neither argument is changed.
 
-    Raises errors.ApiError: 400 for a directive that makes no sense, 500 (as a real server does) for an item without
-    its merge key.
+    Raises errors.ApiError: 400 for a directive that makes no sense, 500 (as a real server does) for an unknown one and
+    for an item without its merge key.
     """
     return _merge_object(target, patch, schema)
 
@@ -33,8 +33,8 @@ def _merge_object(target: Any, patch: Json, schema: Schema) -> Json:
         return {name: _clean(value) for name, value in patch.items() if name != _PATCH}
     if directive == "delete":
         return {}
-    if directive not in (None, "merge"):
-        raise errors.bad_request(f"Unknown patch type: {directive}")
+    if directive is not None:
+        raise errors.broken(f"unknown patch type: {directive} in map: {go_text(patch)}")
     result = dict(target) if isinstance(target, dict) else {}
     _retain_keys(result, patch)
     for name in _patched_names(patch):
@@ -71,6 +71,8 @@ def _patch_field(result: Json, name: str, patch: Json, schema: Schema) -> None:
     elif isinstance(value, dict):
         if value.get(_PATCH) == "delete":
             result.pop(name, None)
+        elif "replace" in schema.patch_strategy and _PATCH not in value:
+            result[name] = _clean(value)
         else:
             result[name] = _merge_object(result.get(name), value, schema)
     elif "merge" in schema.patch_strategy and (isinstance(value, list) or not is_stated):
@@ -126,7 +128,7 @@ def _merge_items(live: list[Any], patch: list[Any], schema: Schema) -> list[Any]
 
 def _identity(item: Any, key: str) -> Any:
     if not isinstance(item, dict) or key not in item:
-        raise errors.ApiError(500, "", f"map: {go_text(item)} does not contain declared merge key: {key}")
+        raise errors.broken(f"map: {go_text(item)} does not contain declared merge key: {key}")
     return item[key]
 
 
