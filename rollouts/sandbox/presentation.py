@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rollouts.sandbox import conversion, negotiation, tables
 from rollouts.sandbox.backend import Backend
 from rollouts.sandbox.calls import Call
-from rollouts.sandbox.errors import not_acceptable
+from rollouts.sandbox.errors import bad_request, not_acceptable
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.store import Record, encode
 
@@ -93,7 +94,11 @@ class Presenter:
 
     def table(self, call: Call, objects: Sequence[Json], *, list_meta: Json) -> Json:
         """Objects as the rows of a table."""
-        included = _INCLUDED.get(call.query.get("includeObject", ""), "Metadata")
+        wanted = call.query.get("includeObject") or "Metadata"
+        if wanted not in _INCLUDED:
+            why = f"includeObject: Invalid value: {json.dumps(wanted)}: must be 'Metadata', 'Object', 'None', or empty"
+            raise bad_request(f"Unable to convert to Table as requested: {why}")
+        included = _INCLUDED[wanted]
         return tables.render(
             call.resource, objects, list_meta=list_meta, now=self._backend.clock(), include_object=included
         )

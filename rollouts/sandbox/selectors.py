@@ -166,7 +166,6 @@ _FIELDS: Mapping[tuple[str, str], frozenset[str]] = {
     ("", "nodes"): frozenset({"spec.unschedulable"}),
     ("", "secrets"): frozenset({"type"}),
     ("", "services"): frozenset({"spec.clusterIP", "spec.type"}),
-    ("apps", "replicasets"): frozenset({"status.replicas"}),
     ("batch", "jobs"): frozenset({"status.successful"}),
     ("events.k8s.io", "events"): frozenset(
         {"reason", "regarding.kind", "regarding.name", "regarding.namespace", "regarding.uid", "reportingController"}
@@ -175,7 +174,6 @@ _FIELDS: Mapping[tuple[str, str], frozenset[str]] = {
 _DEFAULTS = {
     "spec.hostNetwork": "false",
     "spec.unschedulable": "false",
-    "status.replicas": "0",
     "status.successful": "0",
 }
 _ALIASES = {

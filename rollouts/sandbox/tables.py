@@ -20,6 +20,7 @@ from rollouts.sandbox.resources import Json, Resource
 META_GROUP_VERSION = "meta.k8s.io/v1"
 IncludeObject = Literal["None", "Metadata", "Object"]
 
+_DESCRIBED = "Custom resource definition column (in JSONPath format):"
 _PRINTERS = {**pods.PRINTERS, **workloads.PRINTERS, **networking.PRINTERS, **cluster.PRINTERS}
 
 
@@ -94,7 +95,7 @@ def _custom_column(declared: Json) -> Column:
         type=declared["type"],
         format=declared.get("format", ""),
         priority=declared.get("priority", 0),
-        description=declared.get("description") or f"The value at {declared['jsonPath']}",
+        description=declared.get("description") or f"{_DESCRIBED} {declared['jsonPath']}",
     )
 
 

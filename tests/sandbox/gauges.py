@@ -75,6 +75,11 @@ SPEC: Json = {
             },
         },
         "counts": {"type": "object", "maxProperties": 1, "additionalProperties": {"type": "integer"}},
+        "inner": {
+            "type": "object",
+            "x-kubernetes-embedded-resource": True,
+            "x-kubernetes-preserve-unknown-fields": True,
+        },
         "free": {"x-kubernetes-preserve-unknown-fields": True},
         "semi": {
             "type": "object",

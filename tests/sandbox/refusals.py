@@ -34,6 +34,7 @@ PATHS = {
     "EndpointSlice": "discovery.k8s.io/v1/endpointslices",
     "HorizontalPodAutoscaler": "autoscaling/v2/horizontalpodautoscalers",
     "Ingress": "networking.k8s.io/v1/ingresses",
+    "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
     "Job": "batch/v1/jobs",
     "Lease": "coordination.k8s.io/v1/leases",
     "Pod": "v1/pods",
@@ -58,13 +59,13 @@ def one_container(**container: object) -> Json:
 
 def qualified_kind(kind: str) -> str:
     """How a refusal names the kind."""
-    group = PATHS[kind].split("/")[0]
+    group = PATHS[kind].removeprefix("/apis/").split("/")[0]
     return kind if group == "v1" else f"{kind}.{group}"
 
 
 def refused(api: Api, kind: str, body: Json) -> str:
     """The complaint, without its beginning that names the object."""
-    version = PATHS[kind].rpartition("/")[0]
+    version = PATHS[kind].removeprefix("/apis/").rpartition("/")[0]
     sent = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, **body}
     answer = api.post(f"{PATHS[kind]}?dryRun=All", sent)
     head = f'{qualified_kind(kind)} "x" is invalid: '

@@ -271,3 +271,25 @@ def test_every_served_version_shows_every_object(api: Api) -> None:
     assert (told(event), event["object"]["apiVersion"]) == (("ADDED", "t"), f"{group}/v1")
     assert api.get(f"{group}/v1/things/t")["apiVersion"] == f"{group}/v1"
     assert api.get(f"{group}/v1alpha1/things/t")["apiVersion"] == f"{group}/v1alpha1"
+
+
+def test_documents_that_a_client_still_has_are_not_sent_again(api: Api) -> None:
+    """Asked for with the tag of what it knows, discovery and schemas answer that nothing changed."""
+    for path in ("/openapi/v2", "/apis"):
+        accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList" if path == "/apis" else "*/*"
+        tag = api.get(path, Accept=accept).headers["ETag"]
+        again = api.session.get(
+            f"{api.url}{path}",
+            headers={"Authorization": f"Bearer {api.token}", "Accept": accept, "If-None-Match": tag},
+            verify=str(api.ground.certificate) if api.ground.certificate else False,
+            timeout=30,
+        )
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_table_carries_what_it_is_asked_to(api: Api) -> None:
+    """Nothing, metadata or objects; anything else is a bad request."""
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    refused = api.get("v1/pods?includeObject=All", Accept=accept)
+    why = "includeObject: Invalid value: \"All\": must be 'Metadata', 'Object', 'None', or empty"
+    assert (refused.code, refused.message) == (400, f"Unable to convert to Table as requested: {why}")

@@ -238,3 +238,61 @@ def test_unknown_paths_and_methods(api: Api) -> None:
     assert api.get("v1/bananas").message == "the server could not find the requested resource"
     assert api.call("PUT", "v1/configmaps", {}).code == 405
     assert api.get("v1/configmaps/a/b").code == 404
+
+
+def test_a_key_that_occurs_twice_is_named_by_its_path(api: Api) -> None:
+    """Wherever it stands, in a warning or in a refusal."""
+    body = '{"metadata":{"name":"a","labels":{"l":"1","l":"2"}},"data":{"x":"1","x":"2"}}'
+    warned = api.post("v1/configmaps?dryRun=All", body)
+    assert warned.warnings == r'299 - "duplicate field \"metadata.labels.l\"", 299 - "duplicate field \"data.x\""'
+    containers = '[{"name":"a","image":"i"},{"name":"b","image":"i","image":"j"}]'
+    pod = f'{{"metadata":{{"name":"p"}},"spec":{{"containers":{containers}}}}}'
+    refused = api.post("v1/pods?fieldValidation=Strict", pod)
+    head = 'Pod in version "v1" cannot be handled as a Pod: strict decoding error'
+    assert refused.message == f'{head}: duplicate field "spec.containers[1].image"'
+
+
+def test_whole_numbers_are_written_without_a_point(api: Api) -> None:
+    """A built-in kind is not lenient about it, as a JSON decoder of Go is not."""
+    refused = api.post("apps/v1/deployments", deployment(replicas=5.0))
+    assert refused.code == 400
+    assert refused.message.endswith(
+        "cannot unmarshal number 5.0 into Go struct field DeploymentSpec.spec.replicas of type int32"
+    )
+
+
+def test_the_base_of_a_generated_name_is_a_name(api: Api) -> None:
+    """But for the dash at its end."""
+    assert api.post("v1/configmaps?dryRun=All", {"metadata": {"generateName": "base-"}}).code == 201
+    refused = api.post("v1/configmaps?dryRun=All", {"metadata": {"generateName": "base."}})
+    assert [cause["field"] for cause in refused["details"]["causes"]] == ["metadata.generateName"]
+
+
+def test_a_deprecated_kind_warns_whoever_asks_for_it(api: Api) -> None:
+    """Readers as well as authors."""
+    expected = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+    assert api.get("v1/endpoints").warnings == expected
+    assert api.post("v1/endpoints?dryRun=All", {"metadata": {"name": "e"}}).warnings == expected
+
+
+def test_what_is_told_of_replicas_adds_up(api: Api) -> None:
+    """No more pods are ready than there are, and no more are available than are ready."""
+    api.created("apps/v1/deployments", deployment())
+    path = "apps/v1/deployments/web/status"
+    told = api.patch(
+        path, {"status": {"replicas": 1, "readyReplicas": 2, "availableReplicas": 3, "observedGeneration": -1}}
+    )
+    assert told.message == (
+        'Deployment.apps "web" is invalid: ['
+        "status.observedGeneration: Invalid value: -1: must be greater than or equal to 0, "
+        "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas, "
+        "status.availableReplicas: Invalid value: 3: cannot be greater than status.replicas, "
+        "status.availableReplicas: Invalid value: 3: cannot be greater than readyReplicas]"
+    )
+
+
+def test_a_job_is_found_by_the_labels_of_its_pods(api: Api) -> None:
+    """It bears them itself, unless it has labels of its own."""
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+    api.created("batch/v1/jobs", {"metadata": {"name": "j"}, "spec": {"template": template}})
+    assert [job["metadata"]["name"] for job in api.get("batch/v1/jobs?labelSelector=job-name=j")["items"]] == ["j"]

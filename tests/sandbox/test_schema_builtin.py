@@ -41,6 +41,7 @@ def ingress_spec(**path: object) -> Json:
     return {"rules": [{"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend, **path}]}}]}
 
 
+SCALED = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}, "maxReplicas": 3}
 WORKLOADS = [
     ("ReplicaSet", owned(replicas=-1), "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
     (
@@ -123,6 +124,21 @@ NETWORK = [
         {"spec": service_spec({"port": 80, "nodePort": 80})},
         "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
     ),
+    (
+        "Ingress",
+        {"spec": ingress_spec(path="/a//b")},
+        "spec.rules[0].http.paths[0].path: Invalid value: \"/a//b\": must not contain '//'",
+    ),
+    (
+        "Ingress",
+        {"spec": ingress_spec(path="a", pathType="ImplementationSpecific")},
+        'spec.rules[0].http.paths[0].path: Invalid value: "a": must be an absolute path',
+    ),
+    (
+        "IngressClass",
+        {"spec": {"controller": "ab"}},
+        'spec.controller: Invalid value: "ab": must be a domain-prefixed path (such as "acme.io/foo")',
+    ),
     ("Ingress", {"spec": {}}, "spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"),
     (
         "Ingress",
@@ -146,6 +162,28 @@ NETWORK = [
     ),
 ]
 POLICY = [
+    (
+        "PodDisruptionBudget",
+        {"spec": {"unhealthyPodEvictionPolicy": "X"}},
+        'spec.unhealthyPodEvictionPolicy: Unsupported value: "X": supported values: "AlwaysAllow", "IfHealthyBudget"',
+    ),
+    (
+        "HorizontalPodAutoscaler",
+        {"spec": {**SCALED, "behavior": {"scaleUp": {"stabilizationWindowSeconds": 3601}}}},
+        "spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 3601: must be less than or equal to 3600",
+    ),
+    (
+        "HorizontalPodAutoscaler",
+        {
+            "spec": {
+                **SCALED,
+                "behavior": {"scaleDown": {"policies": [{"type": "X", "value": 0, "periodSeconds": 2000}]}},
+            }
+        },
+        '[spec.behavior.scaleDown.policies[0].type: Unsupported value: "X": supported values: "Percent", "Pods", '
+        "spec.behavior.scaleDown.policies[0].value: Invalid value: 0: must be greater than zero, "
+        "spec.behavior.scaleDown.policies[0].periodSeconds: Invalid value: 2000: must be less than or equal to 1800]",
+    ),
     (
         "PodDisruptionBudget",
         {"spec": {"minAvailable": "200%"}},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.gauges import GAUGES, gauge, install
+from tests.sandbox.refusals import A_NAME_PART
 from tests.sandbox.rest import ATTEMPTS_MAX, Api, Json
 
 DEFAULTS = {"colour": "grey", "nested": {"depth": 1}}
@@ -47,12 +48,14 @@ def eventually_answers(api: Api, code: int) -> None:
     raise AssertionError(f"a mauve gauge is not answered with {code}")
 
 
+INNER: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a b": "c"}}}
 BREAKS_A_LIMIT: list[tuple[Json, str]] = [
     ({"level": 0}, "spec.level: Invalid value: 0: spec.level in body should be greater than or equal to 1"),
     ({"level": 11}, "spec.level: Invalid value: 11: spec.level in body should be less than or equal to 10"),
     ({"ratio": 0}, "spec.ratio: Invalid value: 0: spec.ratio in body should be greater than 0"),
     ({"code": "A"}, "spec.code: Invalid value: \"A\": spec.code in body should match '^[a-z]+$'"),
     ({"title": ""}, 'spec.title: Invalid value: "": spec.title in body should be at least 1 chars long'),
+    ({"inner": INNER}, f'spec.inner.metadata.labels: Invalid value: "a b": {A_NAME_PART}'),
     ({"few": []}, "spec.few: Invalid value: 0: spec.few in body should have at least 1 items"),
     ({"tags": ["a", "a"]}, 'spec.tags[1]: Duplicate value: "a"'),
     ({"parts": [{"name": "p"}, {"name": "p"}]}, 'spec.parts[1]: Duplicate value: {"name":"p"}'),

@@ -106,8 +106,6 @@ def _decode_list(value: Any, schema: Schema, unknown: list[str], path: Path) -> 
 def _decode_scalar(value: Any, schema: Schema) -> Any:
     kind = schema.type
     if type(value) not in _SCALARS[kind]:
-        if kind == "integer" and isinstance(value, float) and value.is_integer():
-            return int(value)
         raise _MismatchError(value, schema.go_type)
     if kind == "integer" and value not in (_INT32 if schema.go_type == "int32" else _INT64):
         raise _MismatchError(value, schema.go_type)

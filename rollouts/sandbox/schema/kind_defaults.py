@@ -80,6 +80,8 @@ def _fill_created_job(obj: Json) -> None:
     labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
     spec["template"]["metadata"]["labels"] = {**labels, **own, **old_names}
     spec.setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": meta["uid"]}})
+    if not meta.get("labels"):
+        meta["labels"] = dict(spec["template"]["metadata"]["labels"])
 
 
 def _fill_service(obj: Json) -> None:

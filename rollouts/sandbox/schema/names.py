@@ -23,8 +23,9 @@ def _regex_sentence(sentence: str, pattern: str, *examples: str) -> str:
     return f"{sentence} (e.g. {listed}regex used for validation is '{pattern}')"
 
 
-def _max_length(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def _max_length(limit: int, unit: str = "bytes") -> str:
+    """Real servers count labels in bytes and names in characters; both are ASCII, so only the sentence differs."""
+    return f"must be no more than {limit} {unit}"
 
 
 def _matching(text: str, pattern: str) -> bool:
@@ -34,7 +35,7 @@ def _matching(text: str, pattern: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def label_problems(text: str) -> tuple[str, ...]:
     """RFC 1123 label: the names of Services, containers and volumes."""
-    problems = [_max_length(LABEL_LENGTH_MAX)] if len(text) > LABEL_LENGTH_MAX else []
+    problems = [_max_length(LABEL_LENGTH_MAX, "characters")] if len(text) > LABEL_LENGTH_MAX else []
     if not _matching(text, LABEL):
         sentence = (
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
@@ -52,7 +53,7 @@ def namespace_problems(text: str) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def subdomain_problems(text: str) -> tuple[str, ...]:
     """RFC 1123 subdomain: the names of most objects."""
-    problems = [_max_length(SUBDOMAIN_LENGTH_MAX)] if len(text) > SUBDOMAIN_LENGTH_MAX else []
+    problems = [_max_length(SUBDOMAIN_LENGTH_MAX, "characters")] if len(text) > SUBDOMAIN_LENGTH_MAX else []
     if not _matching(text, SUBDOMAIN):
         sentence = (
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
@@ -65,7 +66,7 @@ def subdomain_problems(text: str) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def service_label_problems(text: str) -> tuple[str, ...]:
     """RFC 1035 label: the names of API versions and resources."""
-    problems = [_max_length(LABEL_LENGTH_MAX)] if len(text) > LABEL_LENGTH_MAX else []
+    problems = [_max_length(LABEL_LENGTH_MAX, "characters")] if len(text) > LABEL_LENGTH_MAX else []
     if not _matching(text, _SERVICE_LABEL):
         sentence = (
             "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
@@ -98,8 +99,14 @@ def qualified_name_problems(text: str, noun: str = "a qualified name") -> tuple[
     if slash and not prefix:
         problems.append("prefix part must be non-empty")
     elif slash:
-        problems.extend(f"prefix part {problem}" for problem in subdomain_problems(prefix))
+        problems.extend(f"prefix part {problem}" for problem in _prefix_problems(prefix))
     return (*problems, *_name_part_problems(name))
+
+
+def _prefix_problems(prefix: str) -> list[str]:
+    too_long = len(prefix) > SUBDOMAIN_LENGTH_MAX
+    others = subdomain_problems(prefix)[too_long:]
+    return [*([_max_length(SUBDOMAIN_LENGTH_MAX)] if too_long else []), *others]
 
 
 def _name_part_problems(name: str) -> list[str]:
@@ -141,7 +148,7 @@ def env_name_problems(text: str) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def config_key_problems(text: str) -> tuple[str, ...]:
     """The keys of ConfigMaps and Secrets."""
-    problems = [_max_length(SUBDOMAIN_LENGTH_MAX)] if len(text) > SUBDOMAIN_LENGTH_MAX else []
+    problems = [_max_length(SUBDOMAIN_LENGTH_MAX, "characters")] if len(text) > SUBDOMAIN_LENGTH_MAX else []
     if not _matching(text, _CONFIG_KEY):
         sentence = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
         problems.append(_regex_sentence(sentence, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))

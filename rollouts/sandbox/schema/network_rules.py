@@ -17,7 +17,9 @@ from rollouts.sandbox.schema.violations import Violation
 _SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES = ("ClientIP", "None")
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
-_ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
+_ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+_AMBIGUOUS_PARTS = ("//", "/./", "/../", "%2f", "%2F")
+_AMBIGUOUS_ENDS = ("/..", "/.")
 _NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 
 
@@ -110,9 +112,22 @@ def _check_path(path: Json, where: str, found: list[Violation]) -> None:
         found.append(say.required(f"{where}.pathType", "pathType must be specified"))
     elif kind not in _PATH_TYPES:
         found.append(say.unsupported(f"{where}.pathType", kind, _PATH_TYPES))
-    if kind in ("Exact", "Prefix") and not text.startswith("/"):
+    is_plain = kind in ("Exact", "Prefix")
+    if not text.startswith("/") and (text or is_plain):
         found.append(say.invalid(f"{where}.path", text, "must be an absolute path"))
+    elif is_plain:
+        _check_plain_path(text, f"{where}.path", found)
     _check_backend(path.get("backend") or {}, f"{where}.backend", found)
+
+
+def _check_plain_path(text: str, where: str, found: list[Violation]) -> None:
+    """A path that is matched as it is written says nothing that could be read in two ways."""
+    for part in _AMBIGUOUS_PARTS:
+        if part in text:
+            found.append(say.invalid(where, text, f"must not contain '{part}'"))
+    for end in _AMBIGUOUS_ENDS:
+        if text.endswith(end):
+            found.append(say.invalid(where, text, f"cannot end with '{end}'"))
 
 
 def _check_backend(backend: Json, where: str, found: list[Violation]) -> None:
@@ -142,8 +157,20 @@ def check_ingress_class(obj: Json, old: Json | None, found: list[Violation]) -> 
     controller = (obj.get("spec") or {}).get("controller", "")
     if not controller:
         found.append(say.required("spec.controller"))
-    elif old is not None and controller != (old.get("spec") or {}).get("controller"):
+    else:
+        _check_controller(controller, found)
+    if old is not None and controller != (old.get("spec") or {}).get("controller"):
         found.append(say.invalid("spec.controller", controller, "field is immutable"))
+
+
+def _check_controller(controller: str, found: list[Violation]) -> None:
+    domain, _, path = controller.partition("/")
+    if not domain or not path:
+        detail = 'must be a domain-prefixed path (such as "acme.io/foo")'
+        found.append(say.invalid("spec.controller", controller, detail))
+    else:
+        problems = names.subdomain_problems(domain)
+        found.extend(say.invalid("spec.controller", domain, problem) for problem in problems)
 
 
 def check_endpoint_slice(obj: Json, old: Json | None, found: list[Violation]) -> None:

@@ -45,7 +45,11 @@ def validate_metadata(resource: Resource, obj: Json, old: Json | None, found: li
 def _check_name(resource: Resource, meta: Json, found: list[Violation]) -> None:
     rule = _NAME_RULES.get(resource.kind) if resource.custom is None else None
     rule = rule or names.subdomain_problems
-    name = meta.get("name", "")
+    name, base = meta.get("name", ""), meta.get("generateName", "")
+    if base:
+        # What the dash at its end is to part from the suffix may not end a name itself.
+        problems = rule(f"{base[:-1]}a" if base.endswith("-") else base)
+        found.extend(say.invalid("metadata.generateName", base, problem) for problem in problems)
     if not name:
         found.append(say.required("metadata.name", "name or generateName is required"))
     found.extend(say.invalid("metadata.name", name, problem) for problem in (rule(name) if name else ()))

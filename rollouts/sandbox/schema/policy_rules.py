@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from rollouts.sandbox.schema import names
 from rollouts.sandbox.schema import violations as say
-from rollouts.sandbox.schema.field_rules import check_at_least, check_count_or_percent, check_selector, check_unchanged
+from rollouts.sandbox.schema.field_rules import (
+    check_at_least,
+    check_count_or_percent,
+    check_one_of,
+    check_selector,
+    check_unchanged,
+)
 from rollouts.sandbox.schema.model import Json
 from rollouts.sandbox.schema.violations import Violation
 
@@ -16,7 +22,13 @@ _NEEDED_KEYS = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
 _METRIC_TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
+_EVICTION_POLICIES = ("AlwaysAllow", "IfHealthyBudget")
+_SCALING_CHOICES = ("Disabled", "Max", "Min")
+_SCALING_POLICIES = ("Percent", "Pods")
+_STABILIZATION_SECONDS_MAX = 3600
+_POLICY_SECONDS_MAX = 1800
 _SUBJECT_KINDS = ("ServiceAccount", "User", "Group")
+_NOT_BELOW_ZERO = "must be greater than or equal to zero"
 _FIXED_DATA = "field is immutable when `immutable` is set"
 
 
@@ -70,6 +82,9 @@ def check_disruption_budget(obj: Json, old: Json | None, found: list[Violation])
     for name in ("minAvailable", "maxUnavailable"):
         check_count_or_percent(spec.get(name), f"spec.{name}", found, at_most_all=True)
     check_selector(spec.get("selector") or {}, "spec.selector", found)
+    if spec.get("unhealthyPodEvictionPolicy"):
+        where = "spec.unhealthyPodEvictionPolicy"
+        check_one_of(spec["unhealthyPodEvictionPolicy"], _EVICTION_POLICIES, where, found)
 
 
 def check_autoscaler(obj: Json, old: Json | None, found: list[Violation]) -> None:
@@ -90,9 +105,36 @@ def check_autoscaler(obj: Json, old: Json | None, found: list[Violation]) -> Non
     for index, metric in enumerate(spec.get("metrics") or ()):
         if metric.get("type") not in _METRIC_TYPES:
             found.append(say.unsupported(f"spec.metrics[{index}].type", metric.get("type", ""), _METRIC_TYPES))
+    for direction in ("scaleUp", "scaleDown"):
+        if (rules := (spec.get("behavior") or {}).get(direction)) is not None:
+            _check_scaling(rules, f"spec.behavior.{direction}", found)
     if least == 0:
         detail = "must specify at least one Object or External metric to support scaling to zero replicas"
         found.append(say.forbidden("spec.metrics", detail))
+
+
+def _check_scaling(rules: Json, where: str, found: list[Violation]) -> None:
+    window = rules.get("stabilizationWindowSeconds", 0)
+    if window < 0:
+        found.append(say.invalid(f"{where}.stabilizationWindowSeconds", window, _NOT_BELOW_ZERO))
+    _check_at_most(window, _STABILIZATION_SECONDS_MAX, f"{where}.stabilizationWindowSeconds", found)
+    if rules.get("selectPolicy"):
+        check_one_of(rules["selectPolicy"], _SCALING_CHOICES, f"{where}.selectPolicy", found)
+    if not rules.get("policies"):
+        found.append(say.required(f"{where}.policies", "must specify at least one Policy"))
+    for index, policy in enumerate(rules.get("policies") or ()):
+        here = f"{where}.policies[{index}]"
+        if policy.get("type") not in _SCALING_POLICIES:
+            found.append(say.unsupported(f"{here}.type", policy.get("type", ""), _SCALING_POLICIES))
+        for name in ("value", "periodSeconds"):
+            if policy.get(name, 0) <= 0:
+                found.append(say.invalid(f"{here}.{name}", policy.get(name, 0), "must be greater than zero"))
+        _check_at_most(policy.get("periodSeconds", 0), _POLICY_SECONDS_MAX, f"{here}.periodSeconds", found)
+
+
+def _check_at_most(value: int, maximum: int, where: str, found: list[Violation]) -> None:
+    if value > maximum:
+        found.append(say.invalid(where, value, f"must be less than or equal to {maximum}"))
 
 
 def check_lease(obj: Json, old: Json | None, found: list[Violation]) -> None:

@@ -15,6 +15,7 @@ from rollouts.sandbox.schema import violations as say
 from rollouts.sandbox.schema.correlation import by_key, item_key, same
 from rollouts.sandbox.schema.formats import matches_format
 from rollouts.sandbox.schema.model import Junctors, Limits, Schema, integer_range
+from rollouts.sandbox.schema.object_meta import check_annotations, check_labels
 from rollouts.sandbox.schema.paths import Path, dotted
 from rollouts.sandbox.schema.violations import Violation
 
@@ -89,10 +90,20 @@ def _validate_here(value: Any, schema: Schema, found: list[Violation], path: Pat
         return
     if schema.limits is not None:
         _check_limits(value, schema, schema.limits, found, path)
+    if schema.embedded:
+        _check_embedded(value, found, path)
     if schema.junctors is not None:
         _check_junctors(value, schema.junctors, found, path)
     if type(value) is list and schema.list_type != "atomic" and len(value) > 1:
         _check_unique(value, schema, found, path)
+
+
+def _check_embedded(value: dict[str, Any], found: list[Violation], path: Path) -> None:
+    """An object within an object has labels and annotations like any other."""
+    meta = value.get("metadata")
+    if type(meta) is dict:
+        check_labels(meta.get("labels") or {}, dotted(((path, "metadata"), "labels")), found)
+        check_annotations(meta.get("annotations") or {}, dotted(((path, "metadata"), "annotations")), found)
 
 
 def _has_right_type(value: Any, schema: Schema) -> bool:
