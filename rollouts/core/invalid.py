@@ -27,6 +27,7 @@ from rollouts.core.turn import Turn, last_turn
 
 ABORT_ONLY = frozenset({"abort"})
 NONE: frozenset[str] = frozenset()
+COUNTED_BY = ("spec.replicas", "spec.selector")
 
 
 def plan(seen: Seen, problems: Sequence[Finding], *, now: datetime) -> Plan[RolloutStatus]:
@@ -66,11 +67,11 @@ def _follow(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 
 
 def _is_certain(turn: Turn, problems: Sequence[Finding]) -> bool:
-    """Whether something was acted on before, pods alone decide who serves it, and their number is readable."""
+    """Whether something was acted on before, pods alone decide who serves it, and which and how many are readable."""
     spec, status, canary = turn.rollout.spec, turn.rollout.status, turn.canary
     routed = (canary.traffic_routing, canary.canary_service, canary.stable_service, status.canary.weights)
     is_by_pods = isinstance(spec.strategy, CanaryStrategy) and spec.workload_ref is None and not any(routed)
-    is_counted = all(problem.path != "spec.replicas" for problem in problems)
+    is_counted = not any(problem.path.startswith(COUNTED_BY) for problem in problems)
     return is_by_pods and is_counted and status.current_pod_hash != ""
 
 
@@ -103,7 +104,6 @@ def _said(turn: Turn, plan: Plan[RolloutStatus], finding: Finding, *, outlook: s
         plan.status,
         conditions=said,
         observed_generation=str(turn.rollout.meta.generation or 0),
-        selector=turn.rollout.status.selector or plan.status.selector,
         phase=RolloutPhase.DEGRADED,
         message=f"{c.INVALID_SPEC}: {message}",
     )

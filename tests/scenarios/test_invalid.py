@@ -27,6 +27,7 @@ UNCERTAIN: dict[str, Json] = {
     "blue-green": {"strategy": {"canary": None, "blueGreen": {"activeService": "web"}}},
     "traffic routing": {"strategy": canary(*STEPS, trafficRouting={"plugins": {"a": {}}})},
     "replicas": {"replicas": -1},
+    "selector": {"selector": {"matchLabels": {"app": "web", "tier": "a b"}}},
 }
 by_case = pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
 
