@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,17 @@ NAMESPACE = "argo-rollouts"
 def built(overlay: str) -> list[dict[str, Any]]:
     """The manifests of an overlay, as kubectl makes them."""
     made = subprocess.run([KUBECTL, "kustomize", OVERLAYS / overlay], check=True, capture_output=True, text=True)
+    return list(yaml.safe_load_all(made.stdout))
+
+
+def put_into(folder: Path, overlay: str, namespace: str) -> list[dict[str, Any]]:
+    """The manifests of an overlay that an overlay of the user's puts into another namespace."""
+    shutil.copytree(OVERLAYS.parent, folder / "kustomize")
+    mine = folder / "kustomize" / "mine"
+    mine.mkdir()
+    document = {"namespace": namespace, "resources": [f"../overlays/{overlay}"]}
+    (mine / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    made = subprocess.run([KUBECTL, "kustomize", mine], check=True, capture_output=True, text=True)
     return list(yaml.safe_load_all(made.stdout))
 
 
@@ -85,6 +97,18 @@ def test_pods_are_restricted_and_watched(overlay: str) -> None:
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["resources"]["requests"] and container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
+def test_the_rights_follow_the_installation_into_another_namespace(overlay: str, tmp_path: Path) -> None:
+    """Where the user puts it, there its ServiceAccount is, and that one is who may do things."""
+    manifests = put_into(tmp_path, overlay, "elsewhere")
+    bindings = [each for each in manifests if each["kind"].endswith("RoleBinding")]
+    assert len(bindings) == 2
+    for binding in bindings:
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "argo-rollouts", "namespace": "elsewhere"}]
+    homes = {each["metadata"].get("namespace") for each in manifests if not each["kind"].startswith("Cluster")}
+    assert homes <= {"elsewhere", None}
 
 
 def test_people_get_rights_through_their_own_roles() -> None:
