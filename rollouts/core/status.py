@@ -68,8 +68,10 @@ def verdicts(turn: Turn, status: RolloutStatus) -> StatusChange:
         words = "Rollout is healthy" if is_healthy else NOT_HEALTHY
         status = _said(turn, status, c.HEALTHY, holds=is_healthy, words=words)
     status = availability(turn, status).status
+    if not status.current_pod_hash:
+        return Change(status=status)  # nothing was started that could be complete or not
     was_completed = conditions.get(status.conditions, c.COMPLETED)
-    is_completed = status.stable_rs != "" and status.stable_rs == status.current_pod_hash
+    is_completed = status.stable_rs == status.current_pod_hash
     status = _said(turn, status, c.COMPLETED, holds=is_completed, words="RolloutCompleted")
     if is_completed or (was_completed is not None and was_completed.status == c.FALSE):
         return Change(status=status)

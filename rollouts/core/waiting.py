@@ -74,9 +74,10 @@ def _at_step(turn: Turn, status: RolloutStatus, step: Step) -> str:
         return f"{place} is complete: {outcome.why}"
     match step:
         case Pause():
-            words = _paused(status, outcome)
+            words = f"{_paused(status, outcome)}{_short(turn, status)}"
         case AnalysisStep():
-            words = f"waits for {outcome.why}{_evidence(turn, status)}; if it fails, the update is aborted"
+            fails = f"; if it fails, the update is aborted{_short(turn, status)}"
+            words = f"waits for {outcome.why}{_evidence(turn, status)}{fails}"
         case _:
             words = f"waits for {outcome.why}{_pods(turn, status)}"
     return f"{place} {words}{_watched(status)}"
@@ -89,6 +90,15 @@ def _paused(status: RolloutStatus, outcome: steps.Holding) -> str:
     if outcome.until is None:
         return f"has waited since {_time(since)} for a person: resume or promote goes on, abort goes back to stable"
     return f"has waited since {_time(since)} and ends at {_time(outcome.until)}; resume ends it now"
+
+
+def _short(turn: Turn, status: RolloutStatus) -> str:
+    """Pods that are missing where nothing waits for them, so that nobody goes on without knowing."""
+    versions = (("canary", turn.new), ("stable", turn.stable(status)))
+    lacking = [
+        f"{rs.available} of {rs.wanted} {name}" for name, rs in versions if rs is not None and rs.available < rs.wanted
+    ]
+    return f"; only {' and '.join(lacking)} pods are available" if lacking else ""
 
 
 def _evidence(turn: Turn, status: RolloutStatus) -> str:

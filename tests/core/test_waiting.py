@@ -116,6 +116,13 @@ RUN = {"name": "web-a-2", "status": "Inconclusive", "message": "no data"}
             "still there; retry or new steps start again at the first step, promote full goes on without steps, a "
             "new template replaces it",
         ),
+        (
+            0,
+            {"currentStepIndex": 1, "pauseConditions": [{"reason": "CanaryPauseStep", "startTime": SINCE}]},
+            {},
+            f"step 2 of 3 (index 1, pause) has waited since {SINCE} for a person: resume or promote goes on, "
+            "abort goes back to stable; only 0 of 2 canary pods are available",
+        ),
         (2, {"currentStepIndex": 1}, {}, "step 2 of 3 (index 1, pause) waits for its pause to begin"),
         (
             0,
