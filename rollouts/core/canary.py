@@ -61,8 +61,9 @@ def heed(turn: Turn, status: RolloutStatus) -> StatusChange:
 def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
     """A new template or new steps start from the first step; what people or analyses said of the old ones is void.
 
-    Steps that merely hash differently than before (another version of this controller, or another controller) do not:
-    an aborted version must not come back because of an upgrade.
+    Steps that merely hash differently than before (another version of this controller, or another controller) are not
+    new: an aborted version must not come back because of an upgrade. An abort that was asked for and not yet carried
+    out is about the version, so it outlasts a change of the steps.
     """
     is_new_template = status.current_pod_hash != turn.pod_hash
     if not turn.is_beginning(status) or _is_respelt(turn, status):
@@ -72,7 +73,7 @@ def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
         current_pod_hash=turn.pod_hash,
         current_step_hash=turn.step_hash,
         current_step_index=0 if turn.steps else None,
-        abort=False,
+        abort=status.abort and status.aborted_at is None and not is_new_template,
         aborted_at=None,
         promote_full=False,
         canary=CanaryStatus(stable_ping_pong=status.canary.stable_ping_pong),
@@ -117,6 +118,7 @@ PHASES = (
     revisions.adopt,
     revisions.ensure_new,
     revisions.sync,
+    promote.recall,
     begin,
     promote.settle,
     progress.settle_deadline,

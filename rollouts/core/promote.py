@@ -9,9 +9,20 @@ from __future__ import annotations
 import dataclasses
 
 from rollouts.api.status import RolloutStatus
-from rollouts.core import duration, gates, pause, rollback, scale
+from rollouts.core import duration, gates, naming, pause, rollback, scale
 from rollouts.core.plan import Change, Note
-from rollouts.core.turn import Turn
+from rollouts.core.turn import Turn, pod_hash_of, revision_of
+
+
+def recall(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """A status that names no stable version (restored without it, or made anew around its ReplicaSets) is no first
+    deploy where a version bears the mark of a promotion: the latest of those is stable, and the steps count.
+    """
+    marked = [rs for rs in turn.owned if naming.PROMOTED in rs.annotations and not rs.is_deleting]
+    if status.stable_rs or not marked:
+        return Change(status=status)
+    latest = max(marked, key=lambda rs: (revision_of(rs), rs.created_at))
+    return Change(status=dataclasses.replace(status, stable_rs=pod_hash_of(latest)))
 
 
 def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:

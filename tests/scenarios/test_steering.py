@@ -195,6 +195,39 @@ def test_a_step_promoted_past_an_inconclusive_background_goes_on() -> None:
     assert _pauses(world) == ["CanaryPauseStep"]
 
 
+@pytest.mark.parametrize("lost", [{"stableRS": None}, None])
+def test_a_lost_status_promotes_nothing(lost: Json | None) -> None:
+    """A Rollout restored without its status knows its stable version by the mark on it, and takes the steps again."""
+    world = a_world(20, pause(), 50, pause())
+    if lost is None:
+        del world.rollout["status"]
+    world.patch_status(lost or {})
+    world.run(60)
+    assert world.sizes() == {"v1": 8, "v2": 2}
+    assert world.status["message"] == "CanaryPauseStep"
+    assert world.reasons().count("RolloutCompleted") == 1
+
+
+def test_a_finished_rollout_without_its_status_stays_finished() -> None:
+    """The latest of the versions that were promoted is stable; the one before stays where it is."""
+    world = a_world(50)
+    del world.rollout["status"]
+    world.patch_status({})
+    world.run(60)
+    assert world.sizes() == {"v1": 0, "v2": 10}
+    assert world.status["phase"] == "Healthy"
+
+
+def test_an_abort_outlasts_steps_that_change_with_it() -> None:
+    """Law 19: a sync that edits the steps in the same moment does not set the canary going again."""
+    world = a_world(20, pause())
+    world.patch_status({"abort": True})
+    world.edit({"spec": {"strategy": canary(40, pause())}})
+    world.run(60)
+    assert world.sizes() == {"v1": 10, "v2": 0}
+    assert world.status["phase"] == "Degraded"
+
+
 def test_a_pass_on_record_outlives_its_run() -> None:
     """Someone deletes the finished background run: what the status recorded of it still opens the gate."""
     world = _with_background([[1.0]], count=1)
