@@ -1,4 +1,4 @@
-"""A whole controller in the test's own loop, against a sandbox, as app.py plugs it together."""
+"""A whole controller in the test's own loop, against a cluster, as app.py plugs it together."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rollouts import settings
 from rollouts.app import assemble
 from rollouts.kube.client import ClusterSource, KubeClient
 from rollouts.kube.lease import Claim, Elector, LeaseTiming
 from rollouts.runtime.cache import Cache
 from rollouts.runtime.lifecycle import Ending, Parts, live
-from rollouts.sandbox.cluster import Sandbox, kubeconfig
+from rollouts.sandbox.cluster import Sandbox
 from rollouts.settings import Settings
 from rollouts.telemetry import Telemetry
+from tests.shell.clusters import Access, access_to
 
 PATIENCE_SECONDS = 20.0
 
@@ -39,6 +38,7 @@ class Controller:
 
     parts: Parts
     client: KubeClient
+    telemetry: Telemetry
     stop: asyncio.Event
     running: asyncio.Task[Ending]
 
@@ -61,21 +61,22 @@ class Controller:
 
 @asynccontextmanager
 async def a_controller(
-    sandbox: Sandbox, folder: Path, *flags: str, token: str = "", timing: LeaseTiming | None = None
+    cluster: Sandbox | Access, folder: Path, *flags: str, token: str = "", timing: LeaseTiming | None = None
 ) -> AsyncIterator[Controller]:
-    """A controller against this sandbox, with an administrator's rights unless another token is given."""
-    path = folder / f"kubeconfig-{token[:6]}"
-    path.write_text(yaml.safe_dump(kubeconfig(sandbox.url, token or sandbox.token)))
+    """A controller against this cluster, with an administrator's rights unless another token is given."""
+    access = access_to(cluster) if isinstance(cluster, Sandbox) else cluster
+    path = access.kubeconfig(folder / f"kubeconfig-{token[-6:]}", token=token)
+    telemetry = Telemetry(version="test")
     wanted = settings_of("--kubeconfig", str(path), "--leader-election-namespace", "default", *flags)
     source = ClusterSource(kubeconfig=wanted.kubeconfig)
-    client = KubeClient(await source.load())
+    client = KubeClient(await source.load(), observe=telemetry.observe_request)
     claim = Claim(namespace=wanted.lease_namespace, name=wanted.lease_name, identity=wanted.identity)
     elector = Elector(client, claim=claim, timing=timing) if wanted.leader_elect else None
-    parts = assemble(wanted, source=source, client=client, telemetry=Telemetry(version="test"), elector=elector)
+    parts = assemble(wanted, source=source, client=client, telemetry=telemetry, elector=elector)
     stop = asyncio.Event()
     running = asyncio.ensure_future(live(parts, stop))
     try:
-        yield Controller(parts=parts, client=client, stop=stop, running=running)
+        yield Controller(parts=parts, client=client, telemetry=telemetry, stop=stop, running=running)
     finally:
         stop.set()
         await running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import Any
 from rollouts.core.actions import Action
 from rollouts.core.plan import Note, Plan
 from rollouts.kube.applier import Applier
-from rollouts.kube.client import Fence, KubeClient, Writer
+from rollouts.kube.client import KubeClient, Writer
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, Key
 from rollouts.kube.status_writer import StatusWriter
@@ -25,9 +25,9 @@ from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.readings import Readings
 from rollouts.runtime.turns import Turn
 from rollouts.runtime.worker import Tools, Worker
-from rollouts.sandbox.cluster import Sandbox
+from rollouts.sandbox.faults import Faults
 from rollouts.telemetry import Telemetry
-from tests.shell.clusters import LOOSE_CRDS, a_cluster, create, read
+from tests.shell.clusters import LOOSE_CRDS, a_cluster, a_sandbox, create, read
 from tests.shell.fake_time import FakeClock
 from tests.shell.objects import a_rollout
 
@@ -86,8 +86,9 @@ class Switch:
 class Shop:
     """One worker in a cluster, with everything it needs; events are fed to it by `hear`."""
 
-    sandbox: Sandbox
     client: KubeClient
+    sent: list[tuple[str, str]]
+    """Method and path of every request."""
     clock: FakeClock
     queue: WorkQueue[Key]
     intake: Intake
@@ -123,17 +124,21 @@ class Shop:
 
 @asynccontextmanager
 async def a_shop(decide: Callable[[Entry], Wish]) -> AsyncIterator[Shop]:
-    async with a_cluster(*LOOSE_CRDS) as (sandbox, client):
-        fence = Switch()
-        clock = FakeClock()
-        shop = assemble(sandbox, client, clock, fence, decide)
-        yield shop
+    sent: list[tuple[str, str]] = []
+    observed = a_cluster(*LOOSE_CRDS, observe=lambda method, path, _: sent.append((method, path)))
+    async with observed as (_, client):
+        yield assemble(client, sent, decide)
 
 
-def assemble(
-    sandbox: Sandbox, client: KubeClient, clock: FakeClock, fence: Fence, decide: Callable[[Entry], Wish]
-) -> Shop:
-    assert isinstance(fence, Switch)
+@asynccontextmanager
+async def a_stormy_shop(decide: Callable[[Entry], Wish]) -> AsyncIterator[tuple[Shop, Faults]]:
+    """A shop whose weather the test makes."""
+    async with a_sandbox(*LOOSE_CRDS) as (sandbox, client):
+        yield assemble(client, [], decide), sandbox.faults
+
+
+def assemble(client: KubeClient, sent: list[tuple[str, str]], decide: Callable[[Entry], Wish]) -> Shop:
+    fence, clock = Switch(), FakeClock()
     writer = Writer(client, fence)
     cache = Cache()
     queue: WorkQueue[Key] = WorkQueue(clock)
@@ -158,8 +163,8 @@ def assemble(
     turns = FakeTurns(cache, decide)
     worker = Worker(turns, queue, tools, resync_seconds=900, clock=lambda: NOW)
     return Shop(
-        sandbox=sandbox,
         client=client,
+        sent=sent,
         clock=clock,
         queue=queue,
         intake=intake,
@@ -175,9 +180,3 @@ def assemble(
 def always(wish: Wish) -> Callable[[Entry], Wish]:
     """The same wish for every object."""
     return lambda entry: wish
-
-
-def writes(sandbox: Sandbox) -> Iterable[tuple[str, str]]:
-    """Verb and resource of every write that was answered, reads left out."""
-    reads = ("get", "list", "watch")
-    return sorted((verb, resource) for verb, _, resource, _ in sandbox.requests if verb not in reads)

@@ -10,13 +10,12 @@ import pytest
 
 from rollouts.app import probes
 from rollouts.kube.client import KubeClient, Request
-from rollouts.kube.kinds import ANALYSIS_RUNS, CRDS, LEASES, REPLICA_SETS, ROLLOUTS, Key
+from rollouts.kube.kinds import ANALYSIS_RUNS, LEASES, REPLICA_SETS, ROLLOUTS, Key
 from rollouts.kube.lease import LeaseTiming
 from rollouts.runtime.lifecycle import Ending
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Delay, Refuse
-from rollouts.telemetry import Telemetry
-from tests.shell.clusters import LOOSE_CRDS, a_crd, client_of, create, read
+from tests.shell.clusters import LOOSE_CRDS, Access, a_cluster, a_crd, a_sandbox, create, install, read
 from tests.shell.objects import a_rollout
 from tests.shell.processes import Controller, a_controller, until
 
@@ -25,11 +24,16 @@ BRISK = LeaseTiming(duration=3.0, renew_deadline=2.0, retry_period=0.3)
 
 
 @pytest.fixture
-async def cluster() -> AsyncIterator[tuple[Sandbox, KubeClient]]:
-    async with Sandbox() as sandbox, client_of(sandbox) as admin:
-        for crd in LOOSE_CRDS:
-            await create(admin, CRDS, crd)
-        yield sandbox, admin
+async def cluster() -> AsyncIterator[tuple[Access, KubeClient]]:
+    async with a_cluster(*LOOSE_CRDS) as running:
+        yield running
+
+
+@pytest.fixture
+async def weather() -> AsyncIterator[tuple[Sandbox, KubeClient]]:
+    """A cluster whose weather the test makes."""
+    async with a_sandbox(*LOOSE_CRDS) as running:
+        yield running
 
 
 def replica_sets(admin: KubeClient, *, at_least: int = 1) -> Callable[[], Awaitable[list[Any] | None]]:
@@ -43,24 +47,24 @@ def replica_sets(admin: KubeClient, *, at_least: int = 1) -> Callable[[], Awaita
 
 
 async def test_a_rollout_that_is_there_or_comes_is_carried_out(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+    cluster: tuple[Access, KubeClient], tmp_path: Path
 ) -> None:
     """Before the controller started, or after."""
-    sandbox, admin = cluster
+    access, admin = cluster
     await create(admin, ROLLOUTS, a_rollout("before"))
-    async with a_controller(sandbox, tmp_path):
+    async with a_controller(access, tmp_path):
         await until(replica_sets(admin))
         await create(admin, ROLLOUTS, a_rollout("after"))
         await until(replica_sets(admin, at_least=2))
 
 
 async def test_nothing_of_the_watch_library_is_on_any_object(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+    cluster: tuple[Access, KubeClient], tmp_path: Path
 ) -> None:
     """No annotation, no finalizer."""
-    sandbox, admin = cluster
+    access, admin = cluster
     await create(admin, ROLLOUTS, a_rollout())
-    async with a_controller(sandbox, tmp_path):
+    async with a_controller(access, tmp_path):
         await until(replica_sets(admin))
     meta = (await read(admin, ROLLOUTS, "web"))["metadata"]
     assert "finalizers" not in meta
@@ -68,25 +72,24 @@ async def test_nothing_of_the_watch_library_is_on_any_object(
 
 
 async def test_a_malformed_rollout_does_not_delay_the_others(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+    cluster: tuple[Access, KubeClient], tmp_path: Path
 ) -> None:
     """Whatever stands in it."""
-    sandbox, admin = cluster
+    access, admin = cluster
     for index, spec in enumerate(({"replicas": "many"}, {"template": 7, "strategy": []}, {"selector": {"a": 1}})):
         await create(admin, ROLLOUTS, a_rollout(f"bad-{index}", spec=spec, status={"conditions": "none"}))
     await create(admin, ROLLOUTS, a_rollout("good"))
-    async with a_controller(sandbox, tmp_path):
+    async with a_controller(access, tmp_path):
         (made,) = await until(replica_sets(admin))
         assert made["metadata"]["ownerReferences"][0]["name"] == "good"
 
 
 async def test_a_kind_that_is_installed_later_is_noticed(tmp_path: Path) -> None:
     """A controller may start on an empty cluster, without rights on CRDs."""
-    async with Sandbox() as sandbox, client_of(sandbox) as admin, a_controller(sandbox, tmp_path) as controller:
+    async with a_cluster() as (access, admin), a_controller(access, tmp_path) as controller:
         await controller.parts.census.complete(controller.parts.census.kinds)
         assert controller.parts.census.unreadable(ANALYSIS_RUNS) is not None
-        for crd in LOOSE_CRDS:
-            await create(admin, CRDS, crd)
+        await install(admin, *LOOSE_CRDS)
         await create(admin, ROLLOUTS, a_rollout())
         await until(replica_sets(admin))
 
@@ -97,7 +100,7 @@ async def test_a_kind_that_is_installed_later_is_noticed(tmp_path: Path) -> None
 
 
 async def test_the_user_of_a_container_needs_no_name(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: tuple[Access, KubeClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The image runs as a number that is in no user database."""
 
@@ -105,20 +108,20 @@ async def test_the_user_of_a_container_needs_no_name(
         raise KeyError("getpwuid(): uid not found: 65532")
 
     monkeypatch.setattr("getpass.getuser", unknown)
-    sandbox, admin = cluster
+    access, admin = cluster
     await create(admin, ROLLOUTS, a_rollout())
-    async with a_controller(sandbox, tmp_path):
+    async with a_controller(access, tmp_path):
         await until(replica_sets(admin))
 
 
 async def test_a_controller_that_may_not_see_replica_sets_is_not_ready(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+    weather: tuple[Sandbox, KubeClient], tmp_path: Path
 ) -> None:
     """From its first look, when the right is taken away later, and until it is given back; healthy it is all along."""
-    sandbox, _ = cluster
+    sandbox, _ = weather
     denied = sandbox.faults.inject(Refuse(code=403), resource="replicasets")
     async with a_controller(sandbox, tmp_path) as controller:
-        asked = probes(controller.parts, Telemetry(version="test"))
+        asked = probes(controller.parts, controller.telemetry)
         await controller.parts.census.complete(controller.parts.census.kinds)
         assert "replicasets cannot be listed" in str(asked.unready())
 
@@ -136,9 +139,9 @@ async def test_a_controller_that_may_not_see_replica_sets_is_not_ready(
         assert asked.unhealthy() is None
 
 
-async def test_a_deletion_in_a_watch_gap_is_found(cluster: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
+async def test_a_deletion_in_a_watch_gap_is_found(weather: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
     """The watch library lists anew and tells of no deletion; the census does."""
-    sandbox, admin = cluster
+    sandbox, admin = weather
     await create(admin, ROLLOUTS, a_rollout("ghost"))
     await create(admin, ROLLOUTS, a_rollout("stays"))
     async with a_controller(sandbox, tmp_path) as controller:
@@ -160,10 +163,10 @@ def knows(controller: Controller, name: str) -> bool:
 
 
 async def test_an_api_server_that_is_away_for_a_while_is_waited_for(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+    weather: tuple[Sandbox, KubeClient], tmp_path: Path
 ) -> None:
     """Watches and writes go on where they were."""
-    sandbox, admin = cluster
+    sandbox, admin = weather
     await create(admin, ROLLOUTS, a_rollout("before"))
     async with a_controller(sandbox, tmp_path, "--leader-elect=false"):
         await until(replica_sets(admin))
@@ -173,9 +176,9 @@ async def test_an_api_server_that_is_away_for_a_while_is_waited_for(
         await until(replica_sets(admin, at_least=2))
 
 
-async def test_watches_that_end_for_good_are_begun_anew(cluster: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
+async def test_watches_that_end_for_good_are_begun_anew(weather: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
     """The watch library gives up on an answer that it cannot place; it is started again, and sees what it missed."""
-    sandbox, admin = cluster
+    sandbox, admin = weather
     async with a_controller(sandbox, tmp_path):
         await create(admin, ROLLOUTS, a_rollout("before"))
         await until(replica_sets(admin))
@@ -191,13 +194,13 @@ async def test_watches_that_end_for_good_are_begun_anew(cluster: tuple[Sandbox, 
 
 
 async def test_of_two_controllers_one_acts_and_the_other_takes_over(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+    cluster: tuple[Access, KubeClient], tmp_path: Path
 ) -> None:
     """The first leaves and hands over; the second carries on at once."""
-    sandbox, admin = cluster
-    async with a_controller(sandbox, tmp_path, timing=BRISK) as first:
+    access, admin = cluster
+    async with a_controller(access, tmp_path, timing=BRISK) as first:
         await first.elector.leading.wait()
-        async with a_controller(sandbox, tmp_path, timing=BRISK) as second:
+        async with a_controller(access, tmp_path, timing=BRISK) as second:
             await create(admin, ROLLOUTS, a_rollout("one"))
             await until(replica_sets(admin))
             assert not second.elector.leading.is_set()
@@ -211,10 +214,10 @@ async def test_of_two_controllers_one_acts_and_the_other_takes_over(
 
 
 async def test_a_controller_that_loses_its_lease_ends_without_another_write(
-    cluster: tuple[Sandbox, KubeClient], tmp_path: Path
+    weather: tuple[Sandbox, KubeClient], tmp_path: Path
 ) -> None:
     """Its renewals hang, its deadline passes: it ends by itself, and what waits stays undone."""
-    sandbox, admin = cluster
+    sandbox, admin = weather
     async with a_controller(sandbox, tmp_path, timing=BRISK) as controller:
         await controller.elector.leading.wait()
         await controller.parts.census.complete(controller.parts.census.kinds)
@@ -225,13 +228,13 @@ async def test_a_controller_that_loses_its_lease_ends_without_another_write(
         assert [request[2] for request in sandbox.requests if request[0] in ("create", "patch")] == ["rollouts"]
 
 
-async def test_another_instances_objects_are_left_alone(cluster: tuple[Sandbox, KubeClient], tmp_path: Path) -> None:
+async def test_another_instances_objects_are_left_alone(cluster: tuple[Access, KubeClient], tmp_path: Path) -> None:
     """With --instance-id only objects that carry it, without it only those that carry none."""
-    sandbox, admin = cluster
+    access, admin = cluster
     labels = {"argo-rollouts.argoproj.io/controller-instance-id": "blue"}
     await create(admin, ROLLOUTS, a_rollout("theirs"))
     await create(admin, ROLLOUTS, a_rollout("ours", metadata={"labels": labels}))
-    async with a_controller(sandbox, tmp_path, "--instance-id", "blue") as controller:
+    async with a_controller(access, tmp_path, "--instance-id", "blue") as controller:
         (made,) = await until(replica_sets(admin))
         assert made["metadata"]["ownerReferences"][0]["name"] == "ours"
         assert not knows(controller, "theirs")
@@ -240,10 +243,9 @@ async def test_another_instances_objects_are_left_alone(cluster: tuple[Sandbox, 
 async def test_a_crd_that_drops_our_members_is_known_before_the_first_decision(tmp_path: Path) -> None:
     """So that no verb acts without a record."""
     pruning = {"type": "object", "properties": {"phase": {"type": "string"}}}
-    async with Sandbox() as sandbox, client_of(sandbox) as admin:
-        await create(admin, CRDS, a_crd(ROLLOUTS, has_status=True, status=pruning))
+    async with a_cluster(a_crd(ROLLOUTS, has_status=True, status=pruning)) as (access, admin):
         await create(admin, ROLLOUTS, a_rollout(metadata={"annotations": {"rollouts.io/abort": "abort"}}))
-        async with a_controller(sandbox, tmp_path):
+        async with a_controller(access, tmp_path):
 
             async def status() -> Any:
                 return (await read(admin, ROLLOUTS, "web")).get("status")

@@ -14,7 +14,7 @@ from rollouts.kube.client import AlwaysOpen, KubeClient, Writer
 from rollouts.kube.events import WAITING_MAX, EventRecorder, Subject, event_name
 from rollouts.kube.kinds import EVENTS, ROLLOUTS, Key
 from rollouts.sandbox.faults import Refuse
-from tests.shell.clusters import a_cluster
+from tests.shell.clusters import a_cluster, a_sandbox
 from tests.shell.processes import until
 
 SUBJECT = Subject(kind=ROLLOUTS, key=Key("default", "web"), uid="uid-web")
@@ -157,7 +157,7 @@ async def test_an_event_nobody_takes_is_dropped() -> None:
 async def test_a_sink_that_fails_is_tried_again_a_few_times() -> None:
     """Then the event is given up, so that the next one has its turn."""
     now = Now()
-    async with a_cluster() as (sandbox, client):
+    async with a_sandbox() as (sandbox, client):
         await sandbox.stop()
         async with recording(client, now) as recorder:
             recorder.record(SUBJECT, Note(reason="Scaled", message="lost"))
@@ -174,7 +174,7 @@ async def test_an_event_that_has_to_wait_delays_only_those_of_its_object() -> No
         await released.wait()
 
     other = Subject(kind=ROLLOUTS, key=Key("default", "other"), uid="uid-other")
-    async with a_cluster() as (sandbox, client):
+    async with a_sandbox() as (sandbox, client):
         recorder = EventRecorder(Writer(client, AlwaysOpen()), instance="here", clock=Now().read, sleep=sleep)
         running = asyncio.ensure_future(recorder.run())
         sandbox.faults.inject(Refuse(code=503), verb="create", resource="events", times=1)

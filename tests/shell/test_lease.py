@@ -13,7 +13,7 @@ from rollouts.kube.client import KubeClient, Writer
 from rollouts.kube.errors import NotLeader
 from rollouts.kube.kinds import LEASES, REPLICA_SETS
 from rollouts.kube.lease import Claim, Elector, LeaseTiming
-from tests.shell.clusters import a_cluster, read
+from tests.shell.clusters import a_cluster, a_sandbox, read
 from tests.shell.fake_lease import FakeTime, LeaseServer, Line, settle
 from tests.shell.objects import a_replica_set
 
@@ -205,7 +205,7 @@ def test_unsafe_timings_are_refused() -> None:
 
 async def test_no_write_leaves_a_process_that_does_not_lead() -> None:
     """The fence is asked before every write, and nothing reaches the server."""
-    async with a_cluster() as (sandbox, client):
+    async with a_sandbox() as (sandbox, client):
         writer = Writer(client, elector_for(client, "a"))
         sandbox.requests.clear()
         with pytest.raises(NotLeader):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rollouts.kube.client import KubeClient
-from rollouts.kube.kinds import CRDS, REPLICA_SETS, ROLLOUTS
+from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Fault, Refuse, Reset
-from tests.shell.clusters import LOOSE_CRDS, client_of, create
+from tests.shell.clusters import LOOSE_CRDS, a_sandbox, create
 from tests.shell.objects import a_rollout
 from tests.shell.processes import a_controller, until
 
@@ -20,14 +20,11 @@ from tests.shell.processes import a_controller, until
 @asynccontextmanager
 async def a_first_scale(folder: Path, fault: Fault) -> AsyncIterator[tuple[Sandbox, KubeClient]]:
     """A controller that begins to deploy, and whose first scale meets this fault."""
-    async with Sandbox() as sandbox, client_of(sandbox) as admin:
-        for crd in LOOSE_CRDS:
-            await create(admin, CRDS, crd)
-        async with a_controller(sandbox, folder) as controller:
-            await controller.parts.census.complete(controller.parts.census.kinds)
-            sandbox.faults.inject(fault, verb="patch", resource="replicasets", times=1)
-            await create(admin, ROLLOUTS, a_rollout())
-            yield sandbox, admin
+    async with a_sandbox(*LOOSE_CRDS) as (sandbox, admin), a_controller(sandbox, folder) as controller:
+        await controller.parts.census.complete(controller.parts.census.kinds)
+        sandbox.faults.inject(fault, verb="patch", resource="replicasets", times=1)
+        await create(admin, ROLLOUTS, a_rollout())
+        yield sandbox, admin
 
 
 @pytest.mark.parametrize("fault", [Reset(after_effect=True), Reset(), Refuse(code=500)])

@@ -14,13 +14,12 @@ import aiohttp
 import pytest
 
 from rollouts.cli import USAGE_ERROR, main
-from rollouts.kube.kinds import CRDS, LEASES, ROLLOUTS
+from rollouts.kube.kinds import LEASES, ROLLOUTS
 from rollouts.runtime.health import HealthServer, Probes
 from rollouts.runtime.lifecycle import Ending
-from rollouts.sandbox.cluster import Sandbox
 from rollouts.settings import WITHOUT_MEANING
 from rollouts.telemetry import Telemetry
-from tests.shell.clusters import LOOSE_CRDS, client_of, create, read
+from tests.shell.clusters import LOOSE_CRDS, a_cluster, create, read
 from tests.shell.objects import a_rollout
 from tests.shell.processes import settings_of, until
 
@@ -179,11 +178,9 @@ async def start(
 
 async def test_a_process_works_until_it_is_asked_to_stop(tmp_path: Path) -> None:
     """Started as in production; SIGTERM ends it with 0 and hands the lease on."""
-    async with Sandbox() as sandbox, client_of(sandbox) as admin:
-        for crd in LOOSE_CRDS:
-            await create(admin, CRDS, crd)
+    async with a_cluster(*LOOSE_CRDS) as (cluster, admin):
         await create(admin, ROLLOUTS, a_rollout())
-        process = await start(sandbox.kubeconfig(tmp_path / "kubeconfig"))
+        process = await start(cluster.kubeconfig(tmp_path / "kubeconfig"))
         try:
 
             async def phase() -> str:

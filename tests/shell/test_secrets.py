@@ -18,7 +18,6 @@ from rollouts.kube.client import MERGE_PATCH, KubeClient, Request
 from rollouts.kube.kinds import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
-    CRDS,
     EVENTS,
     LEASES,
     REPLICA_SETS,
@@ -26,9 +25,8 @@ from rollouts.kube.kinds import (
     SECRETS,
 )
 from rollouts.runtime.lifecycle import Ending
-from rollouts.sandbox.cluster import Sandbox
 from tests.plugins.backend import Asked, Server, replying, serving
-from tests.shell.clusters import LOOSE_CRDS, client_of, create, read
+from tests.shell.clusters import LOOSE_CRDS, a_cluster, create, read
 from tests.shell.objects import a_rollout, an_object
 from tests.shell.processes import until
 from tests.shell.test_process import start
@@ -75,8 +73,6 @@ def metrics(address: str) -> list[dict[str, Any]]:
 
 async def plant(admin: KubeClient, address: str) -> None:
     """A Rollout whose next version must pass a gate that uses the Secret everywhere."""
-    for crd in LOOSE_CRDS:
-        await create(admin, CRDS, crd)
     data = {"key": base64.b64encode(PLANTED.encode()).decode()}
     await create(admin, SECRETS, an_object(SECRETS, "vault", data=data))
     argument = {"name": "planted", "valueFrom": {"secretKeyRef": {"name": "vault", "key": "key"}}}
@@ -90,10 +86,10 @@ async def plant(admin: KubeClient, address: str) -> None:
 async def test_a_planted_secret_is_nowhere(gossip: Server, tmp_path: Path) -> None:
     """Not in a status, an event, an annotation, the log at its most talkative, or the figures."""
     log = tmp_path / "log"
-    async with Sandbox() as sandbox, client_of(sandbox) as admin:
+    async with a_cluster(*LOOSE_CRDS) as (cluster, admin):
         await plant(admin, gossip.url)
         with log.open("wb") as stderr:
-            process = await start(sandbox.kubeconfig(tmp_path / "kubeconfig"), "--loglevel=debug", stderr=stderr)
+            process = await start(cluster.kubeconfig(tmp_path / "kubeconfig"), "--loglevel=debug", stderr=stderr)
 
         async def status(member: str) -> Any:
             return (await read(admin, ROLLOUTS, "web")).get("status", {}).get(member)

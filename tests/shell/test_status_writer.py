@@ -9,7 +9,7 @@ from rollouts.kube.discovery import served
 from rollouts.kube.errors import Conflict, NotFound
 from rollouts.kube.kinds import ANALYSIS_RUNS, ROLLOUTS, Key
 from rollouts.kube.status_writer import StatusWriter, Target, difference
-from tests.shell.clusters import ANYTHING, LOOSE_CRDS, a_cluster, a_crd, create, read
+from tests.shell.clusters import ANYTHING, LOOSE_CRDS, a_cluster, a_crd, a_sandbox, create, read
 from tests.shell.objects import a_rollout, a_run
 
 PRUNING = {"type": "object", "properties": {"phase": {"type": "string"}, "canary": ANYTHING}}
@@ -82,7 +82,7 @@ async def test_analysis_runs_have_their_status_on_the_object() -> None:
 
 async def test_a_crd_without_status_subresource_is_written_all_the_same() -> None:
     """It is found out once."""
-    async with a_cluster(a_crd(ROLLOUTS, has_status=False)) as (sandbox, client):
+    async with a_sandbox(a_crd(ROLLOUTS, has_status=False)) as (sandbox, client):
         stored = await create(client, ROLLOUTS, a_rollout())
         statuses = writer(client)
         stored = await statuses.write(target(stored["metadata"]["resourceVersion"]), {"phase": "Progressing"})

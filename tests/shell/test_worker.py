@@ -20,7 +20,7 @@ from rollouts.runtime.worker import RECONCILIATION_ERROR
 from rollouts.sandbox.faults import Refuse
 from tests.shell.clusters import create, read
 from tests.shell.objects import a_replica_set
-from tests.shell.shop import NOW, WEB, Shop, Wish, a_shop, always, writes
+from tests.shell.shop import NOW, WEB, Shop, Wish, a_shop, a_stormy_shop, always
 
 
 async def test_a_turn_acts_and_then_writes_the_status() -> None:
@@ -65,11 +65,11 @@ async def test_nothing_is_written_when_nothing_changes() -> None:
         await shop.work()
         await shop.catch_up()
         await shop.work()
-        shop.sandbox.requests.clear()
+        shop.sent.clear()
         for _ in range(5):
             shop.queue.add(WEB)
             await shop.work()
-        assert not shop.sandbox.requests
+        assert not shop.sent
 
 
 async def test_the_first_failure_stops_the_rest_but_not_the_status() -> None:
@@ -108,14 +108,14 @@ async def test_a_refusal_is_told_on_the_object() -> None:
 
 async def test_the_log_repeats_no_complaint() -> None:
     """A right that is missing for a night is one line of each object, until something else is wrong."""
-    async with a_shop(always(Wish(status={"phase": "Progressing"}))) as shop:
-        refused = shop.sandbox.faults.inject(Refuse(code=403), verb="patch", resource="rollouts/status")
+    async with a_stormy_shop(always(Wish(status={"phase": "Progressing"}))) as (shop, faults):
+        refused = faults.inject(Refuse(code=403), verb="patch", resource="rollouts/status")
         await shop.rollout()
         with capture_logs() as logged:
             for _ in range(3):
                 await shop.work()
                 shop.queue.add(WEB)
-            shop.sandbox.faults.remove(refused)
+            faults.remove(refused)
             await shop.work()
         puts_off = [line["log_level"] for line in logged if line["event"] == "turn_put_off"]
         assert puts_off == ["warning", "debug", "debug"]
@@ -140,7 +140,7 @@ async def test_a_plan_for_an_older_generation_is_dropped() -> None:
         shop_box.append(shop)
         await shop.rollout()
         await shop.work()
-        assert ("create", "replicasets") not in writes(shop.sandbox)
+        assert ("POST", REPLICA_SETS.path("default")) not in shop.sent
 
 
 async def test_the_status_follows_our_own_patch() -> None:
@@ -204,10 +204,10 @@ async def test_a_former_leader_writes_nothing() -> None:
     """The fence closes between decision and write: the turn ends there, and so does the worker."""
     async with a_shop(always(Wish(status={"phase": "Healthy"}))) as shop:
         await shop.rollout()
-        shop.sandbox.requests.clear()
+        shop.sent.clear()
         shop.fence.is_open = False
         await shop.worker.run()
-        assert not shop.sandbox.requests
+        assert not shop.sent
 
 
 async def test_what_was_kept_for_an_object_goes_with_it() -> None:
@@ -226,9 +226,9 @@ async def test_what_was_kept_for_an_object_goes_with_it() -> None:
 @pytest.mark.parametrize("code", [409, 429, 500, 503])
 async def test_bad_weather_delays_and_then_the_write_succeeds(code: Literal[409, 429, 500, 503]) -> None:
     """Conflicts, throttling and server errors are tried again by the queue."""
-    async with a_shop(always(Wish(status={"phase": "Healthy"}))) as shop:
+    async with a_stormy_shop(always(Wish(status={"phase": "Healthy"}))) as (shop, faults):
         await shop.rollout()
-        shop.sandbox.faults.inject(Refuse(code=code), verb="patch", resource="rollouts/status", times=2)
+        faults.inject(Refuse(code=code), verb="patch", resource="rollouts/status", times=2)
         for _ in range(4):
             await shop.work()
             shop.clock.pass_time(30)
@@ -238,11 +238,11 @@ async def test_bad_weather_delays_and_then_the_write_succeeds(code: Literal[409,
 async def test_a_write_is_told_of_even_if_the_status_after_it_was_refused() -> None:
     """The next turn would not make it again; what was only decided is told when it is stored."""
     notes = (Note(reason="Scaled", message="scaled", of="web-1"), Note(reason="Paused", message="paused"))
-    async with a_shop(lambda entry: Wish()) as shop:
+    async with a_stormy_shop(lambda entry: Wish()) as (shop, faults):
         version = (await create(shop.client, REPLICA_SETS, a_replica_set("web-1")))["metadata"]["resourceVersion"]
         scale = ScaleReplicaSet(name="web-1", replicas=3, seen_version=version, annotations={})
         shop.turns.decide = always(Wish(status={"phase": "Paused"}, actions=(scale,), notes=notes))
         await shop.rollout()
-        shop.sandbox.faults.inject(Refuse(code=409), verb="patch", resource="rollouts/status", times=1)
+        faults.inject(Refuse(code=409), verb="patch", resource="rollouts/status", times=1)
         await shop.work()
         assert re.findall(rb'rollout_events_total\{.*reason="(\w+)"', shop.telemetry.render()) == [b"Scaled"]
