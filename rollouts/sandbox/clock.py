@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""The time of what has none; before any other."""
 
 
 def wall_clock() -> datetime:
@@ -21,6 +23,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def moment_of(text: str) -> datetime:
-    """The moment that a stamp names, with or without a fraction. Raises ValueError for other text."""
+def moment_of(text: str | None) -> datetime:
+    """The moment that a stamp names, with or without a fraction; `NEVER` for none. Raises ValueError for other text.
+
+    Not every client says when: conditions and container states may come without their times.
+    """
+    if text is None:
+        return NEVER
     return datetime.fromisoformat(text).astimezone(UTC)

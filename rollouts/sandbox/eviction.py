@@ -17,7 +17,7 @@ _STILL_PROCESSED_RETRY_SECONDS = 10
 def permit(backend: Backend, pod: Json, *, is_dry_run: bool) -> None:
     """Take one disruption from the budget of the pod, if it has one and needs to ask it.
 
-    Raises TooManyRequests when the budget has none to spare, InternalError when several budgets cover the pod.
+    Raises TooManyRequests when the budget has none to spare, and what is broken when several budgets cover the pod.
     """
     if pod["metadata"].get("deletionTimestamp") or _phase(pod) in _UNPROTECTED_PHASES:
         return
@@ -29,7 +29,7 @@ def permit(backend: Backend, pod: Json, *, is_dry_run: bool) -> None:
         if _covers(record.object, pod)
     ]
     if len(found) > 1:
-        raise errors.internal(
+        raise errors.broken(
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         )
     for key, budget in found:
@@ -38,6 +38,21 @@ def permit(backend: Backend, pod: Json, *, is_dry_run: bool) -> None:
         _check(budget)
         if not is_dry_run:
             backend.put(resource, key, {**budget, "status": _spent(budget, pod, backend.now())})
+
+
+def marked(pod: Json, *, now: str) -> Json:
+    """The pod, saying that it is evicted: so whoever replaces it knows that it did not fail by itself."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": now,
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    status = pod.get("status") or {}
+    others = [each for each in status.get("conditions") or () if each["type"] != condition["type"]]
+    return {**pod, "status": {**status, "conditions": [*others, condition]}}
 
 
 def _phase(pod: Json) -> str:

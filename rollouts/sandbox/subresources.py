@@ -124,6 +124,8 @@ class Subresources:
         options = options_of(call.query, _named(call, "Eviction").get("deleteOptions") or {})
         pod = self._backend.require(call.resource, call.target.key).object
         eviction.permit(self._backend, pod, is_dry_run=options.is_dry_run)
+        if not options.is_dry_run and not pod["metadata"].get("deletionTimestamp"):
+            self._backend.put(call.resource, call.target.key, eviction.marked(pod, now=self._backend.now()))
         self._deleter.remove(call.resource, call.target.key, options)
         return Reply(body=encode(errors.done(code=201)), code=201)
 

@@ -172,6 +172,32 @@ def test_an_eviction_is_a_deletion_that_asks(api: Api) -> None:
     assert (left["disruptionsAllowed"], list(left["disruptedPods"])) == (0, ["p"])
 
 
+def test_an_evicted_pod_says_so(api: Api) -> None:
+    """Its condition tells whoever replaces it that it did not fail by itself."""
+    body = pod("kept")
+    body["metadata"]["finalizers"] = ["claims.example.com/kept"]
+    api.created("v1/pods", body)
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "kept"}}
+    assert api.post("v1/pods/kept/eviction", eviction).code == 201
+    seen = api.get("v1/pods/kept")
+    assert seen["metadata"]["deletionTimestamp"]
+    condition = next(each for each in seen["status"]["conditions"] if each["type"] == "DisruptionTarget")
+    assert (condition["status"], condition["reason"]) == ("True", "EvictionByEvictionAPI")
+    api.patch("v1/pods/kept", {"metadata": {"finalizers": None}})
+
+
+def test_a_pod_of_two_budgets_cannot_be_evicted(api: Api) -> None:
+    """Nobody could say which of them to spend."""
+    api.created("v1/pods", pod(labels={"app": "x"}))
+    api.patch("v1/pods/p/status", {"status": {"phase": "Running"}})
+    for name in ("b", "c"):
+        api.created("policy/v1/poddisruptionbudgets", budget() | {"metadata": {"name": name}})
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    refused = api.post("v1/pods/p/eviction", eviction)
+    why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+    assert (refused.code, refused.message, refused.body.get("reason")) == (500, why, None)
+
+
 def a_definition(group: str) -> Json:
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     return {

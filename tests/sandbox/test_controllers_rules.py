@@ -285,3 +285,20 @@ def test_the_last_blocking_dependent_frees_its_owner() -> None:
     graph.put(Owned.of(REPLICA_SETS, an_object("set", deleting=FOREGROUND)))
     assert set(graph.put(Owned.of(PODS, an_object("pod", "set")))) == {"pod", "set"}
     assert list(graph.remove("pod")) == ["set"]
+
+
+def test_conditions_without_times_are_understood() -> None:
+    """A client may leave them out: such a pod is ready, but nobody knows since when, so no wait is over for it."""
+    timeless = a_pod()
+    timeless["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    failed = a_pod("failed", phase="Failed", ready_for=None)
+    failed["status"]["containerStatuses"] = [{"state": {"terminated": {"exitCode": 1}}}]
+    owner: Json = {"metadata": {"generation": 1}, "spec": {"template": {}}}
+    counted = replicaset.status_of(owner, [timeless, failed], None, now=NOON)
+    assert (counted["readyReplicas"], counted["availableReplicas"]) == (1, 1)
+    owner["spec"]["minReadySeconds"] = 1
+    counted = replicaset.status_of(owner, [timeless], None, now=NOON)
+    assert (counted["readyReplicas"], counted.get("availableReplicas", 0)) == (1, 0)
+    assert replicaset.seconds_to_next_available(owner, [timeless], now=NOON) is None
+    assert names(first_to_delete([a_pod("known"), timeless], related=[])) == ["known", "web-1"]
+    assert job.tally({"metadata": {}, "spec": {}}, [failed]).failed == 1

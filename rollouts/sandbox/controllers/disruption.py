@@ -144,11 +144,12 @@ def _conditions(old: Json, *, allowed: int, generation: int, now: datetime) -> l
     others = [each for each in known if each["type"] != "DisruptionAllowed"]
     before = next((each for each in known if each["type"] == "DisruptionAllowed"), {})
     is_same = before.get("status") == ("True" if allowed else "False")
+    since = before.get("lastTransitionTime") if is_same else None
     condition = {
         "type": "DisruptionAllowed",
         "status": "True" if allowed else "False",
         "observedGeneration": generation,
-        "lastTransitionTime": before["lastTransitionTime"] if is_same else stamp(now),
+        "lastTransitionTime": since or stamp(now),
         "reason": "SufficientPods" if allowed else "InsufficientPods",
         "message": "",
     }

@@ -71,7 +71,7 @@ def tally(job: Json, pods: Sequence[Json]) -> Tally:
 def _ended_at(pod: Json) -> datetime | None:
     for container in (pod.get("status") or {}).get("containerStatuses") or ():
         if ended := (container.get("state") or {}).get("terminated"):
-            return moment_of(ended["finishedAt"])
+            return moment_of(ended.get("finishedAt"))
     return None
 
 
@@ -257,7 +257,9 @@ class Jobs:
         if seconds is None:
             return None
         over = next(found for kind in ("Complete", "Failed") if (found := condition_of(job, kind)))
-        left = (moment_of(over["lastTransitionTime"]) + timedelta(seconds=int(seconds)) - self._clock()).total_seconds()
+        left = (
+            moment_of(over.get("lastTransitionTime")) + timedelta(seconds=int(seconds)) - self._clock()
+        ).total_seconds()
         if left > 0:
             return left + 0.01
         await self._api.delete(JOBS, key_of(job), uid=uid_of(job), options={"propagationPolicy": "Background"})

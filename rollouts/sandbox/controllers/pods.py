@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.sandbox.clock import moment_of
+from rollouts.sandbox.clock import NEVER, moment_of
 from rollouts.sandbox.kinds import Json, is_terminating
 
 FINISHED = ("Succeeded", "Failed")
@@ -31,10 +31,10 @@ def is_active(pod: Json) -> bool:
 
 
 def ready_since(pod: Json) -> datetime | None:
-    """When the Ready condition became true; None while it is not."""
+    """When the Ready condition became true, `NEVER` if it does not say; None while it is not."""
     for condition in (pod.get("status") or {}).get("conditions") or ():
         if condition["type"] == "Ready" and condition["status"] == "True":
-            return moment_of(condition["lastTransitionTime"])
+            return moment_of(condition.get("lastTransitionTime"))
     return None
 
 
@@ -44,9 +44,14 @@ def is_ready(pod: Json) -> bool:
 
 
 def available_at(pod: Json, min_ready_seconds: int) -> datetime | None:
-    """From when on the pod counts as available, if it stays ready; None while it is not ready."""
+    """From when on the pod counts as available, if it stays ready; None while it is not ready.
+
+    Nor is it available after a while when nobody knows since when it is ready.
+    """
     since = ready_since(pod)
-    return since and since + timedelta(seconds=min_ready_seconds)
+    if since is None or (since == NEVER and min_ready_seconds):
+        return None
+    return since + timedelta(seconds=min_ready_seconds)
 
 
 def pod_from(template: Json, owner: Json) -> Json:

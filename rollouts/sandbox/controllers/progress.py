@@ -124,7 +124,7 @@ def _moved(before: Json, after: Json) -> bool:
 
 
 def _is_late(deployment: Json, progressing: Json, *, now: datetime) -> bool:
-    if progressing["reason"] == _DONE:
+    if progressing.get("reason") == _DONE:
         return False
     return now >= deadline_of(deployment, progressing)
 
@@ -132,13 +132,13 @@ def _is_late(deployment: Json, progressing: Json, *, now: datetime) -> bool:
 def deadline_of(deployment: Json, progressing: Json) -> datetime:
     """When the lack of progress since the condition's last update becomes a failure."""
     seconds = deployment["spec"].get("progressDeadlineSeconds", 600)
-    return moment_of(progressing["lastUpdateTime"]) + timedelta(seconds=seconds)
+    return moment_of(progressing.get("lastUpdateTime")) + timedelta(seconds=seconds)
 
 
 def seconds_to_deadline(deployment: Json, status: Json, *, now: datetime) -> float | None:
     """When to look again though nothing happens; None when time alone changes nothing."""
     progressing = condition_of({"status": status}, "Progressing")
-    if progressing is None or progressing["reason"] in (_DONE, _LATE) or deployment["spec"].get("paused"):
+    if progressing is None or progressing.get("reason") in (_DONE, _LATE) or deployment["spec"].get("paused"):
         return None
     if deployment["spec"].get("progressDeadlineSeconds", 600) >= _NO_DEADLINE:
         return None
@@ -152,13 +152,14 @@ def _condition(
     reason, message = because
     told = "True" if status else "False"
     same = before is not None and before["status"] == told
-    if before is not None and same and before["reason"] == reason and not moved:
+    if before is not None and same and before.get("reason") == reason and not moved:
         return before
+    since = before.get("lastTransitionTime") if before is not None and same else None
     return {
         "type": kind,
         "status": told,
         "reason": reason,
         "message": message,
         "lastUpdateTime": stamp(now),
-        "lastTransitionTime": before["lastTransitionTime"] if before is not None and same else stamp(now),
+        "lastTransitionTime": since or stamp(now),
     }

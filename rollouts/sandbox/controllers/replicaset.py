@@ -190,7 +190,7 @@ def _conditions(owner: Json, failure: ApiFailure | None, *, now: datetime) -> li
     if failure is None:
         return others
     before = next((condition for condition in known if condition["type"] == "ReplicaFailure"), None)
-    since = before["lastTransitionTime"] if before else stamp(now)
+    since = (before or {}).get("lastTransitionTime") or stamp(now)
     return [
         *others,
         {

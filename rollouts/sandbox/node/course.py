@@ -115,10 +115,10 @@ def resumed(course: Course, status: Json) -> None:
     state = containers[0].get("state") or {}
     course.restarts = int(containers[0].get("restartCount", 0))
     if running := state.get("running"):
-        course.run = Run(started_at=moment_of(running["startedAt"]), is_ready=bool(containers[0].get("ready")))
+        course.run = Run(started_at=moment_of(running.get("startedAt")), is_ready=bool(containers[0].get("ready")))
     elif ended := state.get("terminated"):
         course.run = Run(
-            started_at=moment_of(ended["startedAt"]),
-            ended_at=moment_of(ended["finishedAt"]),
+            started_at=moment_of(ended.get("startedAt")),
+            ended_at=moment_of(ended.get("finishedAt")),
             exit_code=int(ended["exitCode"]),
         )

@@ -92,7 +92,8 @@ def _condition(before: Json | None, kind: str, because: tuple[str, str] | None, 
     if because and because[1]:
         told["message"] = because[1]
     same = before is not None and before["status"] == told["status"]
-    told["lastTransitionTime"] = before["lastTransitionTime"] if before is not None and same else stamp(now)
+    since = before.get("lastTransitionTime") if before is not None and same else None
+    told["lastTransitionTime"] = since or stamp(now)
     if before is not None and "observedGeneration" in before:
         told["observedGeneration"] = before["observedGeneration"]
     return told
