@@ -27,6 +27,7 @@ from rollouts.core.decide import decide
 from rollouts.core.measured import decide_run
 from rollouts.core.observed import Pod, ReadingSeen, Seen, VerbOwner
 from rollouts.core.plan import Note
+from rollouts.lib import timestamps
 from tests.builders import NOON, Json
 from tests.cluster import Cluster, Conflict, Settings, Unreachable, merge
 from tests.sight import KINDS, Sight
@@ -45,11 +46,19 @@ class World(Cluster):
         self.story: list[tuple[datetime, Note]] = []
         self.after_turn: Callable[[World], None] = lambda world: None
         self.after_rest: Callable[[World], None] = lambda world: None
-        self._is_lost = False
+        self.is_lost = False
         """A write failed, so the key comes again."""
+        self.is_behind = False
+        """A cache stayed behind in this turn."""
         self.requeue_at: datetime | None = None
         self._run_requeues: dict[str, datetime | None] = {}
         self._version_seen = ""
+        self.change: tuple[Json, Json] | None = None
+        """The Rollout's status before and after this turn, if it was stored."""
+        self.told_now: list[Note] = []
+        """What this turn told of the Rollout."""
+        self.has_written = False
+        """Whether anything was written in this turn, or could have been."""
         self.sight = Sight(self)
 
     # What people and the outside do
@@ -79,12 +88,20 @@ class World(Cluster):
         """Put a verb on the Rollout, or take it away."""
         key = naming.VERB_PREFIX + verb
         self.edit({"metadata": {"annotations": {key: value}}})
-        self.verb_owners[key] = VerbOwner(manager=manager, at=self.now, is_applied=is_applied)
+        self.verb_owners[key] = VerbOwner(manager=manager, at=self.now.replace(microsecond=0), is_applied=is_applied)
 
     def terminate(self, run: str) -> None:
         """End a run early, as `kubectl argo rollouts terminate` does."""
         merge(self.runs[run], {"spec": {"terminate": True}})
         self._touch(self.runs[run])
+
+    def put_run(self, name: str, *, phase: str) -> None:
+        """Somebody else's AnalysisRun of this name, if the name is free."""
+        if name not in self.runs:
+            meta = {"name": name, "namespace": "shop", "uid": f"not-ours-{name}", "labels": {}}
+            meta["creationTimestamp"] = timestamps.render(self.now)
+            self.runs[name] = {"metadata": meta, "spec": {"metrics": []}, "status": {"phase": phase}}
+            self._touch(self.runs[name])
 
     # Time
 
@@ -106,10 +123,11 @@ class World(Cluster):
             before = self._version
             self.fill()
             behind = late.pop(0) if late else ()
+            self.is_behind = bool(behind)
             self.sight.deliver(*(kind for kind in KINDS if kind not in behind))
             self.turn()
-            is_lost, self._is_lost = self._is_lost, False
-            if self._version == before and not behind and not is_lost:
+            was_lost, self.is_lost = self.is_lost, False
+            if self._version == before and not behind and not was_lost:
                 self.after_rest(self)
                 return
         raise AssertionError(f"no rest after {TURNS_MAX} turns:\n" + self.told())
@@ -118,9 +136,11 @@ class World(Cluster):
 
     def turn(self) -> None:
         """One turn for the Rollout, then one for each run that was seen."""
+        writes, self.change, self.told_now = self.writes, None, []
         self._rollout_turn()
-        for name in sorted(self.sight.runs):
+        for name in sorted(name for name, run in self.sight.runs.items() if self.sight.is_own(run.raw)):
             self._run_turn(name)
+        self.has_written = self.writes != writes or self.is_lost
         self.after_turn(self)
 
     def seen(self) -> Seen:
@@ -134,7 +154,8 @@ class World(Cluster):
         self._version_seen = seen.rollout.meta.resource_version
         done = self._carry_out_all(plan.actions)
         if self._write_status(self.rollout, seen.rollout.raw.get("status", {}), plan.status.to_json()):
-            self.story += [(self.now, note) for note in plan.notes if not note.of or note.of in done]
+            self.told_now = [note for note in plan.notes if not note.of or note.of in done]
+            self.story += [(self.now, note) for note in self.told_now]
 
     def _run_turn(self, name: str) -> None:
         raw = self.sight.runs[name].raw
@@ -154,7 +175,7 @@ class World(Cluster):
                 self._carry_out(action)
                 done.add(getattr(action, "name", ""))
         except (Conflict, Unreachable):
-            self._is_lost = True
+            self.is_lost = True
         return done
 
     def _carry_out(self, action: act.Action) -> None:
@@ -236,10 +257,12 @@ class World(Cluster):
                 raise Conflict("status")
             with self._writing("status"):
                 _taken(RolloutStatus if raw is self.rollout else AnalysisRunStatus, after)
+                if raw is self.rollout:
+                    self.change = dict(before), dict(after)
                 raw["status"] = copy.deepcopy(dict(after))
                 self._touch(raw)
         except (Conflict, Unreachable):
-            self._is_lost = True
+            self.is_lost = True
             return False
         return True
 

@@ -1,7 +1,7 @@
 """Making the new version stable, and the ways that lead there: all steps, a person's wish, a rollback.
 
 Promotion is one status write: `stableRS` becomes the current hash. Everything after it (the pods of the old version
-leaving, stray pauses and wishes being cleaned up) follows from that.
+leaving, its ReplicaSet being forgotten, stray pauses and wishes being cleaned up) follows from that once it is stored.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def promote(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         current_step_index=_last(turn),
         duration=duration.promoted(status, is_fast=status.promote_full),
     )
-    return Change(status=promoted, notes=(note,))
+    return Change(status=promoted, notes=(note,), is_final=True)
 
 
 def _is_hurried(turn: Turn, status: RolloutStatus) -> bool:

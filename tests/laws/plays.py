@@ -1,24 +1,31 @@
 """Random plays: a random Rollout, random events, and a controller that loses writes, crashes, and sees late.
 
-One number (hypothesis' choice sequence) decides everything, so a failing play is replayed by its seed.
+One number (hypothesis' choice sequence) decides everything, so a failing play is replayed by its seed. What the laws
+say is in watch.py (before a write), moves.py (after a turn) and ends.py (at rest).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from hypothesis import note
 from hypothesis import strategies as st
 
 from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis
 from tests.cluster import Crash, Settings, Unreachable
-from tests.laws.watch import Aborts, Capacity, Pauses, Proof, Truth
+from tests.laws.ends import Deadline, Rest, Truth
+from tests.laws.moves import Moves, Words
+from tests.laws.watch import Aborts, Capacity, Deletions, Holds, Pauses, Proof, Runs
 from tests.world import World
 
 READY_AFTER: Mapping[str, int | None] = {"v1": 5, "v2": 5, "slow": 90, "broken": None, "v3": 1, "last": 5}
 ANSWERS: tuple[Any, ...] = ([1.0], [1.0], [1.0], [0.9], [0.5], [], [float("nan")], "nonsense", RuntimeError("refused"))
+
+TROUBLES = ("", "", "lost", "crash", "done, then lost", "done, then crash")
+OFF_THE_SECOND = 400  # milliseconds; stored times are whole seconds, the world's are not
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -71,59 +78,90 @@ class Play:
 
     world: World
     troubles: list[str] = field(default_factory=list)
-    """What befalls the next writes, in order: "", "lost", "crash"."""
+    """What befalls the next writes, in order: one of TROUBLES."""
     laggards: list[tuple[str, ...]] = field(default_factory=list)
     """Which caches stay behind in the next turns."""
 
     def __post_init__(self) -> None:
-        self.capacity, self.proof = Capacity(self.world), Proof(self.world)
-        self.pauses, self.aborts, self.truth = Pauses(self.world), Aborts(self.world), Truth(self.world)
-        self.world.before_scale = self._before_scale
-        self.world.before_write = self._before_write
-        self.world.after_turn = self._after_turn
+        world = self.world
+        self.capacity, self.holds, self.deletions = Capacity(world), Holds(world), Deletions(world)
+        self.proof, self.pauses, self.aborts, self.runs = Proof(world), Pauses(world), Aborts(world), Runs(world)
+        self.moves, self.words = Moves(world, self.proof), Words(world)
+        self.deadline, self.truth, self.over = Deadline(world), Truth(world), Rest(world)
+        self._unanswered = ""
+        world.before_scale = self._before_scale
+        world.before_write = self._before_write
+        world.after_write = self._after_write
+        world.after_turn = self._after_turn
 
     def _before_scale(self, name: str, replicas: int) -> None:
         self.capacity.check(name, replicas)
         self.aborts.check(name, replicas)
+        self.holds.check(name, replicas)
 
     def _before_write(self, what: str) -> None:
+        kind, _, name = what.partition(" ")
+        if kind == "delete":
+            self.deletions.check(name)
+        if kind == "evict":
+            self.capacity.evict()
         trouble = self.troubles.pop(0) if self.troubles else ""
+        self._unanswered = trouble if trouble.startswith("done") else ""
         if trouble == "lost":
             raise Unreachable(what)
         if trouble == "crash":
             raise Crash(what)
 
+    def _after_write(self, what: str) -> None:
+        if self._unanswered == "done, then lost":
+            raise Unreachable(what)
+        if self._unanswered == "done, then crash":
+            raise Crash(what)
+
     def _after_turn(self, world: World) -> None:
         self.proof.check()
+        self.moves.check()
+        self.words.check()
         self.pauses.check()
+        self.runs.check()
+        self.deadline.look()
 
     def rest(self) -> None:
         """Let the controller come to rest, however often it dies on the way."""
-        while True:
-            try:
-                self.world.settle(late=self.laggards)
-            except Crash:
-                self.world.forget_memory()
-                continue
-            break
+        self._survive(lambda: self.world.settle(late=self.laggards))
         self.truth.check()
+        self.over.check()
+        self.holds.settle()
 
     def wait(self, seconds: int) -> None:
-        """Let time pass."""
+        """Let time pass; after that, laws 12 and 22: a turn that nothing asked for has nothing to do."""
+        end = self.world.now + timedelta(seconds=seconds)
+        self._survive(lambda: self.world.run((end - self.world.now).total_seconds()))
+        writes = self.world.writes
+        self.rest()
+        assert self.world.writes == writes, f"law 12: nothing asked for a turn at {self.world.now}"
+        self.deadline.check()
+
+    def _survive(self, go: Callable[[], None]) -> None:
+        """Start a new controller whenever the old one dies."""
         while True:
             try:
-                self.world.run(seconds)
+                return go()
             except Crash:
+                self.moves.check()
+                self.words.told.clear()
                 self.world.forget_memory()
-                continue
-            break
-        self.rest()
+            except AssertionError:
+                note(self.world.told())
+                raise
 
 
 def begin(rollout: Json, answer: Callable[[str, datetime], Any]) -> Play:
     """A play that is about to start."""
     settings = Settings(ready_after=lambda image: READY_AFTER[image], reading=answer)
-    return Play(World(rollout, templates=TEMPLATES, settings=settings))
+    play = Play(World(rollout, templates=TEMPLATES, settings=settings))
+    play.world.now += timedelta(milliseconds=OFF_THE_SECOND)
+    return play
 
 
 VERBS = {
@@ -136,14 +174,18 @@ VERBS = {
 }
 
 
+KINDS = ("image", "image", "replicas", "verb", "verb", "applied", "patch", "spec", "touch", "delete", "squat", "wait")
+
+
 def happen(play: Play, draw: Draw) -> None:
     """One random event from outside."""
-    kind = draw(st.sampled_from(["image", "replicas", "verb", "applied", "patch", "spec", "touch", "delete", "wait"]))
+    kind = draw(st.sampled_from(KINDS))
     play.pauses.forget()
     match kind:
         case "image":
             play.world.set_image(draw(st.sampled_from(["v1", "v2", "slow", "broken", "v3"])))
         case "replicas":
+            play.holds.resize()
             play.world.edit({"spec": {"replicas": draw(counts)}})
         case "verb":
             _verb(play, draw)
@@ -157,6 +199,8 @@ def happen(play: Play, draw: Draw) -> None:
             play.world.edit({"metadata": {"labels": {"touched": str(draw(st.integers(0, 3)))}}})
         case "delete":
             _delete(play, draw)
+        case "squat":
+            _squat(play, draw)
         case _:
             pass
 
@@ -214,3 +258,11 @@ def _delete(play: Play, draw: Draw) -> None:
         play.world.terminate(name)
     else:
         play.world.runs.pop(name)
+
+
+def _squat(play: Play, draw: Draw) -> None:
+    """A run of somebody else holds a name that this Rollout may want: it was deleted and made again, say."""
+    version, number = play.world.status.get("currentPodHash", ""), len(play.world.replica_sets)
+    gate = draw(st.sampled_from(["", "-0", "-1", ".1"]))
+    phase = draw(st.sampled_from(["Successful", "Failed", "Running"]))
+    play.world.put_run(f"web-{version}-{number}{gate}", phase=phase)

