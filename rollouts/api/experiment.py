@@ -13,7 +13,6 @@ from rollouts.api.fields import Doc, Rest, Seconds
 from rollouts.api.meta import MetadataPatch, ObjectMeta
 
 DEFAULT_PROGRESS_DEADLINE_SECONDS = 600
-DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,9 +114,6 @@ class Place:
         return Finding(path=self.path, field=self.field, kind=kind, message=message, value=value)
 
 
-Findings = list[Finding]
-
-
 def at(path: str) -> Place:
     """The place at a JSON path."""
     return Place(path, path)

@@ -18,7 +18,6 @@ from rollouts.api.analysis import (
     AnalysisRunStatus,
     AnalysisTemplate,
     AnalysisTemplateSpec,
-    Metric,
 )
 from rollouts.api.codec import Problem
 from rollouts.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
@@ -83,12 +82,6 @@ def parse_experiment(raw: Mapping[str, Any]) -> Parsed[Experiment]:
         raw=raw,
     )
     return Parsed(value, tuple(parts.problems))
-
-
-def parse_metric(raw: Mapping[str, Any], path: str = "") -> Parsed[Metric]:
-    """Read one metric, usually after its placeholders were filled in."""
-    problems: list[Problem] = []
-    return Parsed(codec.decode(Metric, raw, problems, path), tuple(problems))
 
 
 def parse_meta(raw: Mapping[str, Any]) -> ObjectMeta:

@@ -40,11 +40,6 @@ class Verdict:
     why: str = ""
 
 
-def is_worse(one: Phase, other: Phase) -> bool:
-    """Whether `one` is worse news than `other`."""
-    return _BADNESS.index(one) > _BADNESS.index(other)
-
-
 def worst(phases: Iterable[Phase]) -> Phase | None:
     """The worst of some phases; None when there are none."""
     return max(phases, key=_BADNESS.index, default=None)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollouts.api import codec, parse
+from rollouts.api.analysis import Metric
 from rollouts.api.codec import Problem
 from rollouts.api.rollout import AnalysisStep, CanaryStrategy, Pause, RolloutSpec, SetCanaryScale, SetWeight
 from rollouts.api.status import RolloutStatus
@@ -91,18 +92,19 @@ def test_one_bad_leaf_costs_only_that_leaf() -> None:
 
 def test_placeholders_in_metrics_wait_for_their_arguments() -> None:
     raw = {"name": "m", "interval": "{{args.every}}", "count": "{{args.n}}", "provider": {"prometheus": {}}}
-    parsed = parse.parse_metric(raw)
-    assert parsed.problems == ()
-    assert parsed.value.interval is None
-    assert parsed.value.count == "{{args.n}}"
-    assert parsed.value.raw == raw
+    problems: list[Problem] = []
+    metric = codec.decode(Metric, raw, problems)
+    assert problems == []
+    assert metric.interval is None
+    assert metric.count == "{{args.n}}"
+    assert metric.raw == raw
 
 
 def test_an_interval_lasts_at_least_a_second() -> None:
     """Nothing is measured without end and without pause."""
     for text in ("500ms", "0s", "-5s", "1s"):
-        assert parse.parse_metric({"interval": text}).value.interval == 1
-    assert parse.parse_metric({"initialDelay": "-5s"}).value.initial_delay == 0
+        assert codec.decode(Metric, {"interval": text}, []).interval == 1
+    assert codec.decode(Metric, {"initialDelay": "-5s"}, []).initial_delay == 0
 
 
 def test_a_status_survives_reading_and_writing() -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from rollouts.api import validate_analysis
-from rollouts.api.analysis import DryRun
+from rollouts.api import codec, validate_analysis
+from rollouts.api.analysis import DryRun, Metric
 from rollouts.api.findings import at
-from rollouts.api.parse import parse_metric
 
 
 def a_metric(**members: Any) -> dict[str, Any]:
@@ -17,7 +16,7 @@ def a_metric(**members: Any) -> dict[str, Any]:
 
 
 def first_error(*raw: dict[str, Any]) -> str | None:
-    return validate_analysis.error([parse_metric(each).value for each in raw])
+    return validate_analysis.error([codec.decode(Metric, each, []) for each in raw])
 
 
 def test_a_plain_metric_can_be_measured() -> None:
@@ -76,7 +75,7 @@ def test_placeholders_are_found_at_any_depth() -> None:
 
 def test_name_rules_must_match_something() -> None:
     """They are regular expressions, not globs, and match anywhere in the name."""
-    metrics = [parse_metric(a_metric()).value]
+    metrics = [codec.decode(Metric, a_metric(), [])]
 
     def messages(pattern: str) -> list[str]:
         rules = [DryRun(metric_name=pattern)]

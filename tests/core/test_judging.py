@@ -288,7 +288,7 @@ ORDER = [S, R, P, U, E, F]
 @pytest.mark.parametrize(("one", "other"), list(itertools.product(ORDER, ORDER)))
 def test_badness_is_a_total_order(one: Phase, other: Phase) -> None:
     """Successful, Running, Pending, Inconclusive, Error, Failed: each worse than those before it."""
-    assert judging.is_worse(one, other) == (ORDER.index(one) > ORDER.index(other))
+    assert judging.worst([one, other]) == ORDER[max(ORDER.index(one), ORDER.index(other))]
 
 
 @pytest.mark.parametrize(
