@@ -30,6 +30,19 @@ def dns_label_problem(name: str) -> str | None:
     return None
 
 
+def object_name_problem(name: str) -> str | None:
+    """Why `name` is no RFC 1123 subdomain (the name of an object); None when it is one."""
+    if len(name) > _SUBDOMAIN_MAX:
+        return f"must be no more than {_SUBDOMAIN_MAX} characters"
+    if not re.fullmatch(_SUBDOMAIN, name):
+        return (
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+            "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+            "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+        )
+    return None
+
+
 def key_problem(key: str) -> str | None:
     """Why `key` is no key of a label or annotation; None when it is one."""
     prefix, slash, name = key.rpartition("/")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from rollouts.api import parse, strict
+from rollouts.api import parse, strict, validate_labels
 from rollouts.api.analysis import AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateSpec, TemplateRef
 from rollouts.api.experiment import ExperimentSpec
 from rollouts.api.findings import Finding, Place, at, malformed
@@ -206,16 +206,17 @@ def _check(subjects: Sequence[Subject]) -> Iterator[Trouble]:
     for subject in subjects:
         if subject.kind == "Service":
             continue
-        yield from _named(subject)
-        findings = [*_strict(subject), *_sound(subject, surroundings)]
+        findings = [*_named(subject), *_strict(subject), *_sound(subject, surroundings)]
         yield from (subject.finding(finding) for finding in _once(findings))
 
 
-def _named(subject: Subject) -> Iterator[Trouble]:
-    meta = subject.raw.get("metadata")
-    named = isinstance(meta, Mapping) and (meta.get("name") or meta.get("generateName"))
-    if not named:
-        yield subject.trouble("metadata.name", "Required value")
+def _named(subject: Subject) -> Iterator[Finding]:
+    meta, place = subject.raw.get("metadata"), at("metadata.name")
+    name, begins = (meta.get("name"), meta.get("generateName")) if isinstance(meta, Mapping) else (None, None)
+    if not name and not begins:
+        yield place.required()
+    elif name and (why := validate_labels.object_name_problem(str(name))):
+        yield place.invalid(name, why)
 
 
 def _strict(subject: Subject) -> Iterator[Finding]:

@@ -117,6 +117,19 @@ def test_good_files_have_no_problems(report: Report) -> None:
         ),
         ("name: web\n", "labels: {}\n", "0.yaml:3: metadata.name: Required value"),
         (
+            "name: web\n",
+            f"name: {'w' * 254}\n",
+            f'0.yaml:4: metadata.name: Invalid value: "{"w" * 254}": must be no more than 253 characters',
+        ),
+        (
+            "name: web\n",
+            "name: Wéb\n",
+            '0.yaml:4: metadata.name: Invalid value: "Wéb": a lowercase RFC 1123 subdomain must consist of lower case '
+            "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. "
+            "'example.com', regex used for validation is "
+            "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        ),
+        (
             "count: 3",
             "count: 3\n    failureLimit: 4",
             "0.yaml:34: spec.metrics[0].count: Invalid: metrics[0]: count (3) must be >= failureLimit + "
