@@ -254,6 +254,7 @@ def _delete(play: Play, draw: Draw) -> None:
     if not play.world.runs:
         return
     name = draw(st.sampled_from(sorted(play.world.runs)))
+    play.words.told.clear()  # a run that is made again is told of again
     if draw(st.booleans()):
         play.world.terminate(name)
     else:
