@@ -67,6 +67,12 @@ WITHOUT_MEANING = (
 )
 """Flags of other controllers of this API that change nothing here."""
 
+ENVIRONMENT = (
+    "Each flag has a variable of its name: ROLLOUTS_LOGLEVEL is --loglevel, and a flag wins. POD_NAMESPACE is the own "
+    "namespace. ARGO_ROLLOUTS_PROMETHEUS_ADDRESS serves metrics that name no address. SSL_CERT_FILE holds the "
+    "certificates that metric backends are trusted by."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -100,6 +106,7 @@ class Settings:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the controller's flags."""
+    parser.epilog = ENVIRONMENT
     cluster = parser.add_argument_group("cluster")
     cluster.add_argument("--kubeconfig", default="", help="kubeconfig to use instead of the pod's service account")
     cluster.add_argument("--context", default="", help="context in the kubeconfig")

@@ -17,7 +17,7 @@ from rollouts.cli import USAGE_ERROR, main
 from rollouts.kube.kinds import LEASES, ROLLOUTS
 from rollouts.runtime.health import HealthServer, Probes
 from rollouts.runtime.lifecycle import Ending
-from rollouts.settings import WITHOUT_MEANING
+from rollouts.settings import FROM_ENVIRONMENT, WITHOUT_MEANING
 from rollouts.telemetry import Telemetry
 from tests.shell.clusters import LOOSE_CRDS, a_cluster, create, read
 from tests.shell.objects import a_rollout
@@ -45,6 +45,17 @@ def test_the_environment_gives_flags_and_flags_win() -> None:
     settings = settings_of("--instance-id", "green", environ=environ)
     assert (settings.log_is_json, settings.instance_id, settings.healthz_port) == (True, "green", 1)
     assert settings.lease_name == "argo-rollouts-controller-lock-green"
+
+
+def test_help_tells_of_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    """And of every flag that means something, but of no other."""
+    with pytest.raises(SystemExit) as ended:
+        main(["controller", "--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "ROLLOUTS_LOGLEVEL" in said
+    assert all(f"--{flag}" in said for flag in FROM_ENVIRONMENT)
+    assert not any(f"--{flag}" in said for flag in WITHOUT_MEANING)
 
 
 def test_one_namespace_is_worked_in_on_request() -> None:
