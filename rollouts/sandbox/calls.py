@@ -1,28 +1,22 @@
 """One request, understood: its target, its options, and its body as an object.
 
-Options are read leniently where a real server reads them so, and refused in the same words where it does not. Bodies
-are JSON, YAML or protobuf; a key that occurs twice in one JSON object is reported, because the later one silently wins.
+Options are taken as they come: what they may be is checked before (options.py). A key that occurs twice in one JSON
+object of a body is reported, because the later one silently wins.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-import yaml
-
 from rollouts.sandbox import errors
+from rollouts.sandbox.bodies import BODY_TYPES, decode
 from rollouts.sandbox.protobuf import decoding as protobuf
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.routing import Target, is_true
-from rollouts.sandbox.schema.paths import Path, dotted
 
-JSON_TYPES = frozenset({"application/json", ""})
-YAML_TYPES = frozenset({"application/yaml", "application/apply-patch+yaml"})
-BODY_TYPES = JSON_TYPES | YAML_TYPES | {protobuf.MEDIA_TYPE}
 MANAGER_LENGTH_MAX = 128
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 VALIDATIONS: Mapping[str, FieldValidation] = {"Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict", "": "Warn"}
@@ -93,67 +87,6 @@ class Call:
 def dry_run_values(query: Mapping[str, str]) -> list[str]:
     """Every value of `dryRun`, which may be given more than once; `All` asks for a dry run."""
     return [value for name, value in query.items() if name == "dryRun"]
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML as Kubernetes reads it: JSON's types only, so a date stays the text that it is."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def decode(body: bytes, *, content_type: str = "", what: str = "json parse error") -> tuple[Any, list[str]]:
-    """A body as JSON values, and the paths of keys that occur twice in one of its objects (`spec.ports[0].name`).
-
-    Raises BadRequest; of a JSON text its message begins with `what`.
-    """
-    if content_type == protobuf.MEDIA_TYPE:
-        try:
-            return protobuf.decode(body), []
-        except protobuf.ProtobufError as failure:
-            raise errors.bad_request(f"couldn't decode protobuf: {failure}") from failure
-    repeats: dict[int, tuple[Json, list[str]]] = {}
-
-    def collect(pairs: list[tuple[str, Any]]) -> Json:
-        collected = dict(pairs)
-        if len(collected) != len(pairs):
-            names = [name for name, _ in pairs]
-            repeats[id(collected)] = collected, list(dict.fromkeys(name for name in names if names.count(name) > 1))
-        return collected
-
-    try:
-        document = json.loads(body, object_pairs_hook=collect)
-        return document, [dotted(path) for path in _repeated(document, repeats, None)] if repeats else []
-    except (ValueError, UnicodeDecodeError) as failure:
-        if content_type not in YAML_TYPES:
-            raise errors.bad_request(f"{what}: {_mistake(failure)}") from failure
-    try:
-        return yaml.load(body, Loader=_Loader), []
-    except yaml.YAMLError as failure:
-        raise errors.bad_request(f"error converting YAML to JSON: {failure}") from failure
-
-
-def _repeated(value: Any, repeats: Mapping[int, tuple[Json, list[str]]], path: Path) -> Iterator[Path]:
-    """The paths of repeated keys in a decoded value, given the names repeated in each of its objects (by id)."""
-    if isinstance(value, dict):
-        _, names = repeats.get(id(value), (value, []))
-        yield from ((path, name) for name in names)
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, part in parts:
-        yield from _repeated(part, repeats, (path, step))
-
-
-def _mistake(failure: ValueError) -> str:
-    """What is wrong with a JSON text, as a Go program says it."""
-    if not isinstance(failure, json.JSONDecodeError):
-        return str(failure)
-    rest = failure.doc[failure.pos :].strip()
-    if not rest or failure.pos >= len(failure.doc.rstrip()) - 1:
-        return "unexpected end of JSON input"
-    return f"invalid character '{rest[0]}' looking for beginning of value"
 
 
 def copied(value: Any) -> Any:

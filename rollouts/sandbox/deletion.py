@@ -15,7 +15,8 @@ from typing import Any
 
 from rollouts.sandbox import conversion, errors
 from rollouts.sandbox.backend import CLEANUP_FINALIZER, CRDS, NAMESPACES, Backend
-from rollouts.sandbox.calls import Call, decode, dry_run_values
+from rollouts.sandbox.bodies import decode
+from rollouts.sandbox.calls import Call, dry_run_values
 from rollouts.sandbox.clock import stamp
 from rollouts.sandbox.presentation import Presenter, Reply
 from rollouts.sandbox.reading import Reader

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from rollouts.sandbox import errors
-from rollouts.sandbox.calls import Call, copied, decode
+from rollouts.sandbox.bodies import decode
+from rollouts.sandbox.calls import Call, copied
 from rollouts.sandbox.patching.jsonpatch import json_patch
 from rollouts.sandbox.patching.merge import merge_patch
 from rollouts.sandbox.patching.strategic import strategic_merge

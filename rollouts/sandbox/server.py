@@ -36,6 +36,7 @@ from rollouts.sandbox.writing import Writer, Written
 BODY_BYTES_MAX = 3 * 1024 * 1024
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
 _STREAM_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+_IN_ONE_NAMESPACE = ("create", "deletecollection")
 _log = logging.getLogger(__name__)
 
 
@@ -87,6 +88,8 @@ class Server:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
+        except RecursionError:
+            return _refusal(errors.bad_request("json parse error: exceeded max depth"))
         except Exception as broken:  # noqa: BLE001 - one broken request must not end the server
             _log.exception("%s %s failed", request.method, request.path)
             return _refusal(errors.internal(f"{type(broken).__name__}: {broken}"))
@@ -205,6 +208,7 @@ def _check_verb(target: Target) -> None:
     else:
         verbs = resource.verbs
     is_misplaced = target.verb == "create" and bool(target.name) and not target.subresource
+    is_misplaced |= target.verb in _IN_ONE_NAMESPACE and resource.namespaced and target.namespace is None
     if target.verb not in verbs or is_misplaced:
         raise errors.method_not_allowed()
 
