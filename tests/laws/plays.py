@@ -30,7 +30,10 @@ OFF_THE_SECOND = 400  # milliseconds; stored times are whole seconds, the world'
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 counts = st.integers(0, 12)
-amounts = st.one_of(st.integers(0, 4), st.sampled_from(["0%", "10%", "25%", "50%", "100%"]))
+AMOUNT = st.one_of(st.integers(0, 4), st.sampled_from(["0%", "10%", "25%", "50%", "100%"]))
+TOGETHER_NONE = st.sampled_from([(0, "10%"), (0, "25%"), ("0%", "10%")])
+"""maxSurge and maxUnavailable that leave no room by themselves when there are few pods."""
+LIMITS = st.one_of(st.tuples(AMOUNT, AMOUNT), st.tuples(AMOUNT, AMOUNT), TOGETHER_NONE)
 STEPS = st.one_of(
     st.integers(0, 100).map(lambda weight: {"setWeight": weight}),
     st.sampled_from([{"pause": {}}, {"pause": {"duration": 30}}, {"pause": {"duration": "1m"}}]),
@@ -42,7 +45,7 @@ STEPS = st.one_of(
 def strategies(draw: st.DrawFn) -> Json:
     """A valid canary without traffic routing."""
     canary: Json = {"steps": draw(st.lists(STEPS, max_size=5))}
-    surge, unavailable = draw(amounts), draw(amounts)
+    surge, unavailable = draw(LIMITS)
     if str(surge).rstrip("%") != "0" or str(unavailable).rstrip("%") != "0":
         canary |= {"maxSurge": surge, "maxUnavailable": unavailable}
     if draw(st.booleans()):
@@ -131,6 +134,7 @@ class Play:
         self._survive(lambda: self.world.settle(late=self.laggards))
         self.truth.check()
         self.over.check()
+        self.capacity.rest()
         self.holds.settle()
 
     def wait(self, seconds: int) -> None:

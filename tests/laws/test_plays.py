@@ -53,6 +53,7 @@ def test_nothing_wedges(data: st.DataObject) -> None:
         play.world.patch_status({"pauseConditions": None})
     play.wait(300)
     assert play.world.status["phase"] == "Healthy", play.world.status
+    assert play.world.status.get("restartedAt") == play.world.rollout["spec"].get("restartAt")
     wanted = play.world.rollout["spec"]["replicas"]
     assert play.world.sizes()["last"] == wanted
 

@@ -61,6 +61,15 @@ class Capacity:
             f"law 5: {total} pods asked for, {desired} + {surge} allowed"
         )
 
+    def rest(self) -> None:
+        """At rest: what spec.replicas allows is kept, and when all pods that there are have come, it is reached."""
+        desired, surge, _ = self._allowed()
+        own = own_replica_sets(self.world)
+        total = sum(raw["spec"]["replicas"] for raw in own)
+        assert total <= desired + surge, f"law 5: {total} pods asked for at rest, {desired} + {surge} allowed"
+        if all(raw["spec"]["replicas"] == raw["status"]["availableReplicas"] for raw in own):
+            assert total >= desired, f"law 6: {total} pods at rest, {desired} wanted"
+
     def evict(self) -> None:
         """Before a pod is evicted."""
         desired, _, unavailable = self._allowed()
