@@ -40,8 +40,7 @@ def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Start the runs that are due, end those that are not, and act on verdicts."""
     seen = turn.seen.analysis_runs
     if isinstance(seen, Unreadable):
-        note = Note(reason="AnalysisRunsUnreadable", message=seen.why, type=WARNING, is_event=False)
-        return Change(status=status, notes=(note,), requeue_at=turn.now + RECHECK)
+        return _unread(turn, status, seen)
     if is_void(turn, status):
         return _ended(turn, status)
     change = _answered(turn, Change(status=status), _background(turn, status), BACKGROUND)
@@ -52,6 +51,9 @@ def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
 
 def watch(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Act on the verdicts of runs under way and end those that have no say any more, without starting any."""
+    seen = turn.seen.analysis_runs
+    if isinstance(seen, Unreadable):
+        return _unread(turn, status, seen)
     if is_void(turn, status):
         return _ended(turn, status)
     change = Change(status=status)
@@ -251,6 +253,11 @@ def _told(slot: _Slot, before: AnalysisRunRef | None, ref: AnalysisRunRef) -> tu
     )
     kind = WARNING if ref.status in (Phase.FAILED, Phase.ERROR) else "Normal"
     return (Note(reason=f"AnalysisRun{ref.status}", message=message, type=kind, key=f"{ref.name}/{ref.status}"),)
+
+
+def _unread(turn: Turn, status: RolloutStatus, seen: Unreadable) -> StatusChange:
+    note = Note(reason="AnalysisRunsUnreadable", message=seen.why, type=WARNING, is_event=False)
+    return Change(status=status, notes=(note,), requeue_at=turn.now + RECHECK)
 
 
 def _ended(turn: Turn, status: RolloutStatus) -> StatusChange:

@@ -122,7 +122,7 @@ def _created(turn: Turn, status: RolloutStatus, name: str) -> StatusChange:
     created = Note(
         reason="NewReplicaSetCreated",
         message=f"Created ReplicaSet {name} (revision {revision})",
-        key=turn.pod_hash,
+        key=f"{turn.pod_hash}/{revision}",
         of=name,
     )
     is_tried_again = has(status.conditions, c.PROGRESSING, reason=c.REPLICA_SET_CREATE_ERROR)

@@ -23,7 +23,8 @@ def explain(turn: Turn, status: RolloutStatus) -> str:
     if status.abort:
         return _aborted(turn, status)
     if turn.rollout.spec.paused:
-        return "paused by spec.paused: no step is taken until that is false (rollouts.io/resume does it)"
+        held = "paused by spec.paused: no step is taken until that is false (rollouts.io/resume does it)"
+        return f"{held}{_short(turn, status)}"
     if conditions.has(status.conditions, c.PROGRESSING, reason=c.PROGRESS_DEADLINE_EXCEEDED):
         moves = "it goes on by itself when that comes; a new template replaces it"
         ends = "" if status.stable_rs == turn.pod_hash else ", an abort goes back to stable"

@@ -123,6 +123,13 @@ RUN = {"name": "web-a-2", "status": "Inconclusive", "message": "no data"}
             f"step 2 of 3 (index 1, pause) has waited since {SINCE} for a person: resume or promote goes on, "
             "abort goes back to stable; only 0 of 2 canary pods are available",
         ),
+        (
+            1,
+            {},
+            {"paused": True},
+            "paused by spec.paused: no step is taken until that is false (rollouts.io/resume does it); "
+            "only 1 of 2 canary pods are available",
+        ),
         (2, {"currentStepIndex": 1}, {}, "step 2 of 3 (index 1, pause) waits for its pause to begin"),
         (
             0,
