@@ -63,6 +63,8 @@ class ClusterSource:
         configuration = Configuration()
         try:
             path = self._kubeconfig_path()
+            if path and not any(map(os.path.exists, path.split(os.pathsep))):
+                raise ConfigurationError(f"{path}: there is no such kubeconfig")
             if path:
                 await _load_kube_config(
                     config_file=path,

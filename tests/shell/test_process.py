@@ -210,5 +210,7 @@ async def test_a_process_works_until_it_is_asked_to_stop(tmp_path: Path) -> None
 
 async def test_a_process_without_a_cluster_says_so_and_ends(tmp_path: Path) -> None:
     """A kubeconfig that is not there is a failure, not a wait."""
-    process = await start(tmp_path / "none")
-    assert await process.wait() == Ending.FAILED
+    process = await start(tmp_path / "none", stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == Ending.FAILED
+    assert f"{tmp_path / 'none'}: there is no such kubeconfig" in said.decode()
