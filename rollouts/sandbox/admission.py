@@ -93,7 +93,7 @@ def _read(resource: Resource, obj: Json, schema: Schema, unknown: list[str]) -> 
             return decoded
         return prune_root(obj, schema, unknown)
     except UnreadableError as why:
-        raise errors.bad_request(_unreadable(resource, str(why))) from None
+        raise errors.bad_request(_unreadable(resource, str(why))) from why
 
 
 def _unreadable(resource: Resource, why: str) -> str:

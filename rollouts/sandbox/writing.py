@@ -15,13 +15,16 @@ from rollouts.sandbox import conversion, errors, patches
 from rollouts.sandbox.addresses import Claims, carry_over
 from rollouts.sandbox.admission import admit
 from rollouts.sandbox.backend import NAMESPACES, SERVICES, Backend
+from rollouts.sandbox.bodies import decode
 from rollouts.sandbox.calls import Call, copied
 from rollouts.sandbox.identity import applied_kind, check_applied, check_update, checked_kind, metadata_of, name_new
 from rollouts.sandbox.patching import managed
 from rollouts.sandbox.patching.apply import apply
 from rollouts.sandbox.patching.managed import record
+from rollouts.sandbox.patching.typed import go_text
 from rollouts.sandbox.resources import Json, Resource
 from rollouts.sandbox.schema.catalog import schema_of
+from rollouts.sandbox.schema.decoding import UnreadableError
 from rollouts.sandbox.store import Record, encode
 from rollouts.sandbox.strategies import moves_generation, strategy_of
 
@@ -280,9 +283,14 @@ def _check_finalizers(resource: Resource, live: Json, meta: Json) -> None:
 
 
 def _as_patch_refusal(call: Call, obj: Json, refusal: errors.ApiError) -> errors.ApiError:
-    """What is unreadable is a bad request, unless a patch made it so: then the patch is invalid."""
+    """What is unreadable is a bad request, unless a patch made it so: then the patch is invalid.
+
+    A strategic merge patch is shown itself, as the server holds it; of others what they made of the object.
+    """
     strict = "strict decoding error"
     if call.target.verb != "patch" or refusal.reason != "BadRequest" or strict in refusal.message:
         return refusal
+    if call.content_type == patches.STRATEGIC_PATCH and isinstance(refusal.__cause__, UnreadableError):
+        return errors.invalid_patch(go_text(decode(call.body)[0]), refusal.__cause__.restored)
     _, _, why = refusal.message.partition(f" cannot be handled as a {call.resource.kind}: ")
     return errors.invalid_patch(encode(obj).decode(), why or refusal.message)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.sandbox.bodies import config_map, deployment
-from tests.sandbox.rest import APPLY, JSON_PATCH, MERGE, STRATEGIC, Api
+from tests.sandbox.rest import APPLY, JSON_PATCH, MERGE, STRATEGIC, Api, Json
 
 
 def test_the_three_patches(api: Api) -> None:
@@ -157,3 +159,27 @@ def test_a_scale_means_the_object_of_its_path(api: Api) -> None:
     assert patched.message.endswith(
         "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
     )
+
+
+@pytest.mark.parametrize(
+    ("patch", "shown", "why"),
+    [
+        ({"spec": {"replicas": "x"}}, "map[spec:map[replicas:x]]", "unrecognized type: int32"),
+        ({"spec": {"replicas": 1.5}}, "map[spec:map[replicas:1.5]]", "cannot convert float64 to int32"),
+        ({"spec": {"paused": 1}}, "map[spec:map[paused:1]]", "unrecognized type: bool"),
+        ({"spec": "x"}, "map[spec:x]", "cannot restore struct from: string"),
+        ({"metadata": {"labels": ["a"]}}, "map[metadata:map[labels:[a]]]", "cannot restore map from slice"),
+        ({"metadata": {"labels": {"a": 1}}}, "map[metadata:map[labels:map[a:1]]]", "cannot convert int64 to string"),
+        (
+            {"spec": {"template": {"spec": {"containers": {"a": "b"}}}}},
+            "map[spec:map[template:map[spec:map[containers:map[a:b]]]]]",
+            "cannot restore slice from map",
+        ),
+    ],
+)
+def test_a_strategic_patch_of_the_wrong_types_is_shown_itself(api: Api, patch: Json, shown: str, why: str) -> None:
+    """Not the whole object that it makes unreadable, which nobody could find the mistake in."""
+    api.created("apps/v1/deployments", deployment())
+    refused = api.patch("apps/v1/deployments/web", patch, STRATEGIC)
+    assert (refused.code, refused.reason) == (422, "Invalid")
+    assert refused.message == f' "" is invalid: patch: Invalid value: "{shown}": {why}'

@@ -19,12 +19,28 @@ _SCALARS: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+_RESTORED_KINDS: dict[type, str] = {
+    str: "string",
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    dict: "map",
+    list: "slice",
+}
+_RESTORED_SHAPES = {"[]": "slice", "map[": "map"}
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
 
 
 class UnreadableError(Exception):
-    """The object cannot be read as its kind; the text is what a JSON decoder says."""
+    """The object cannot be read as its kind; the text is what a JSON decoder says.
+
+    `restored` is what is said instead where no JSON is decoded: of an object that a strategic merge patch has changed.
+    """
+
+    def __init__(self, sentence: str, *, restored: str = "") -> None:
+        super().__init__(sentence)
+        self.restored = restored or sentence
 
 
 def decode(value: Any, schema: Schema, unknown: list[str], path: Path = None) -> Any:
@@ -35,7 +51,7 @@ def decode(value: Any, schema: Schema, unknown: list[str], path: Path = None) ->
     try:
         return _decode(value, schema, unknown, path)
     except _MismatchError as mismatch:
-        raise UnreadableError(mismatch.sentence("", path)) from None
+        raise UnreadableError(mismatch.sentence("", path), restored=mismatch.restored()) from None
 
 
 class _MismatchError(Exception):
@@ -48,6 +64,18 @@ class _MismatchError(Exception):
     def sentence(self, struct: str, path: Path) -> str:
         where = f"Go struct field {struct}.{names_only(path)}" if struct else "Go value"
         return f"json: cannot unmarshal {_go_kind(self._value)} into {where} of type {self._go_type}"
+
+    def restored(self) -> str:
+        """What a server says that takes the value from a tree in memory."""
+        value, go_type = _RESTORED_KINDS.get(type(self._value), "nil"), self._go_type
+        for start, shape in _RESTORED_SHAPES.items():
+            if go_type.startswith(start):
+                return f"cannot restore {shape} from {value}"
+        if "." in go_type:
+            return f"cannot restore struct from: {value}"
+        is_number = type(self._value) in (int, float)
+        is_converted = (go_type == "string" and is_number) or (go_type.startswith("int") and value == "float64")
+        return f"cannot convert {value} to {go_type}" if is_converted else f"unrecognized type: {go_type}"
 
 
 def _decode(value: Any, schema: Schema, unknown: list[str], path: Path) -> Any:
@@ -88,7 +116,7 @@ def _decode_struct(value: dict[str, Any], schema: Schema, unknown: list[str], pa
                 decoded = _decode(part, below, unknown, (path, name))
             except _MismatchError as mismatch:
                 struct = schema.go_type.rpartition(".")[2]
-                raise UnreadableError(mismatch.sentence(struct, (path, name))) from None
+                raise UnreadableError(mismatch.sentence(struct, (path, name)), restored=mismatch.restored()) from None
             if decoded or not below.omits_zero:
                 result[name] = decoded
     return result
