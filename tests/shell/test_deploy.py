@@ -101,6 +101,13 @@ def test_pods_are_restricted_and_watched(overlay: str) -> None:
     assert container["resources"]["requests"] and container["resources"]["limits"]["memory"]
 
 
+def test_it_can_be_applied_over_an_installation_of_argo_rollouts() -> None:
+    """A selector cannot change, and containers are told apart by name: both are as they are found there."""
+    spec = deployment(built("cluster-wide"))
+    assert spec["selector"] == {"matchLabels": {"app.kubernetes.io/name": "argo-rollouts"}}
+    assert [container["name"] for container in spec["template"]["spec"]["containers"]] == ["argo-rollouts"]
+
+
 @pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
 def test_the_rights_follow_the_installation_into_another_namespace(overlay: str, tmp_path: Path) -> None:
     """Where the user puts it, there its ServiceAccount is, and that one is who may do things."""
