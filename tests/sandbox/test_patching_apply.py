@@ -255,3 +255,10 @@ def test_a_strategic_patch_owns_the_item_it_changes(api: Api) -> None:
     answer = patched(api, WEBS, of_containers({"name": "c", "image": "web:v2"}), "m", STRATEGIC)
     image: Json = {"f:containers": {'k:{"name":"c"}': {"f:image": {}}}}
     assert owners(answer)["m Update"] == {"f:spec": {"f:template": {"f:spec": image}}}
+
+
+def test_what_does_not_fit_is_named_with_its_kind(api: Api) -> None:
+    """Kinds of the core group with a group that is empty."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "date": {}}
+    head = "failed to create typed patch object (/a; /v1, Kind=ConfigMap)"
+    assert api.apply("v1/configmaps/a", body).message == f"{head}: .date: field not declared in schema"

@@ -21,10 +21,9 @@ def check_fits(applied: Json, schema: Schema) -> None:
     if not found:
         return
     listed = found[0] if len(found) == 1 else "\n  ".join(["errors:", *found])
-    meta = applied.get("metadata") or {}
-    what = (
-        f"{meta.get('namespace', '')}/{meta.get('name', '')}; {applied.get('apiVersion')}, Kind={applied.get('kind')}"
-    )
+    meta, version = applied.get("metadata") or {}, str(applied.get("apiVersion"))
+    kind = f"{version if '/' in version else f'/{version}'}, Kind={applied.get('kind')}"
+    what = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {kind}"
     raise errors.broken(f"failed to create typed patch object ({what}): {listed}")
 
 
