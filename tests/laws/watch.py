@@ -195,20 +195,20 @@ class Holds:
     """Under spec.paused no pod goes from stable to the canary, but for what a change of spec.replicas asks for."""
 
     world: World
-    is_resized: bool = True
-    """Whether spec.replicas has changed since the hold began, or the hold has just begun."""
+    is_resized: bool = False
+    """Whether spec.replicas was written since the last rest without a hold: its change may still be under way."""
 
     def settle(self) -> None:
-        """At rest: from here on, a hold that is in force is known to the controller."""
-        self.is_resized = not self.world.rollout["spec"].get("paused", False)
+        """At rest."""
+        self.is_resized = self.is_resized and self.world.rollout["spec"].get("paused", False)
 
     def resize(self) -> None:
         """spec.replicas was written."""
         self.is_resized = True
 
     def check(self, name: str, replicas: int) -> None:
-        """Before a ReplicaSet is scaled."""
-        if self.is_resized or not self.world.rollout["spec"].get("paused"):
+        """Before a ReplicaSet is scaled by a turn that saw the hold."""
+        if self.is_resized or not self.world.sight.rollout.raw["spec"].get("paused"):
             return
         status, raw = self.world.status, self.world.replica_sets[name]
         version, before = raw["metadata"]["labels"][HASH], raw["spec"]["replicas"]
