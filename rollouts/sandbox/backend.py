@@ -9,6 +9,7 @@ from __future__ import annotations
 from rollouts.sandbox import conversion, errors
 from rollouts.sandbox.addresses import Addresses
 from rollouts.sandbox.clock import Clock, stamp, wall_clock
+from rollouts.sandbox.naming import is_established, judged
 from rollouts.sandbox.resources import Json, Registry, Resource
 from rollouts.sandbox.store import Collection, Key, Record, Store
 
@@ -57,8 +58,10 @@ class Backend:
     def put(self, resource: Resource, key: Key, obj: Json) -> Record:
         """Store a complete object, given as its resource serves it."""
         before = self.find(resource, key)
+        if resource.store_key == CRDS and not (before is not None and is_established(before.object)):
+            obj = judged(obj, self._siblings(obj), now=self.now())
         record = self.store.put(resource.store_key, key, conversion.stored(obj, resource))
-        if resource.store_key == CRDS and _is_established(record.object):
+        if resource.store_key == CRDS and is_established(record.object):
             self.registry.install(record.object)
         elif resource.store_key == SERVICES and before is not None:
             held = self.addresses.claims
@@ -70,6 +73,7 @@ class Backend:
         record = self.store.delete(resource.store_key, key)
         if resource.store_key == CRDS:
             self.registry.remove(record.object)
+            self._accept_waiting(resource, record.object)
         elif resource.store_key == SERVICES:
             self.addresses.release(self.addresses.claims(record.object))
         elif resource.custom is not None and not self.collection(resource):
@@ -98,7 +102,17 @@ class Backend:
         else:
             self.remove(definitions, key)
 
+    def _siblings(self, crd: Json) -> list[Json]:
+        """The other definitions of the same group."""
+        name, group = crd["metadata"]["name"], crd["spec"]["group"]
+        stored = [record.object for _, record in self.store.collection(CRDS).records()]
+        return [other for other in stored if other["spec"]["group"] == group and other["metadata"]["name"] != name]
 
-def _is_established(crd: Json) -> bool:
-    conditions = crd.get("status", {}).get("conditions") or ()
-    return any(c.get("type") == "Established" and c.get("status") == "True" for c in conditions)
+    def _accept_waiting(self, resource: Resource, gone: Json) -> None:
+        """Serve definitions whose names a definition has left."""
+        for waiting in self._siblings(gone):
+            if is_established(waiting):
+                continue
+            found = judged(waiting, self._siblings(waiting), now=self.now())
+            if is_established(found):
+                self.put(resource, ("", waiting["metadata"]["name"]), found)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 import pytest
 
-from tests.sandbox.rest import Api, Json
+from tests.sandbox.rest import ATTEMPTS_MAX, Api, Json
 
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 A_NAME = (
@@ -191,3 +192,34 @@ def test_names_are_completed(api_anywhere: Api) -> None:
     assert answer["spec"]["names"] == names
     assert answer["spec"]["conversion"] == {"strategy": "None"}
     assert answer["status"]["storedVersions"] == ["v1"]
+
+
+def condition(api: Api, name: str, kind: str) -> Json:
+    """A condition of a definition, once it is there: a real server judges a moment later."""
+    for _ in range(ATTEMPTS_MAX):
+        for each in api.get(f"{PATH}/{name}")["status"].get("conditions") or ():
+            if each["type"] == kind:
+                return dict(each)
+        time.sleep(0.1)
+    raise AssertionError(f"{name} has no condition {kind}")
+
+
+def test_a_name_belongs_to_who_was_accepted_first(api: Api) -> None:
+    """The other definition of the group says so, and is served as soon as the name is free."""
+    group = f"{api.namespace}.example.com"
+    first, second = (
+        definition(group=group, names={"plural": plural, "kind": "Bar"}) | {"metadata": {"name": f"{plural}.{group}"}}
+        for plural in ("bars", "pubs")
+    )
+    api.created(PATH, first)
+    api.eventually_served(f"{group}/v1/bars")
+    api.created(PATH, second)
+    refused = condition(api, f"pubs.{group}", "NamesAccepted")
+    assert (refused["status"], refused["reason"]) == ("False", "ListKindConflict")
+    assert refused["message"] == '"BarList" is already in use'
+    assert condition(api, f"pubs.{group}", "Established")["status"] == "False"
+    assert api.get(f"{PATH}/pubs.{group}")["status"]["acceptedNames"] == {"plural": "pubs", "kind": ""}
+    assert api.get(f"{group}/v1/pubs").code == 404
+    assert api.delete(f"{PATH}/bars.{group}").code == 200
+    api.eventually_served(f"{group}/v1/pubs")
+    assert api.get(f"{group}/v1/bars").code == 404

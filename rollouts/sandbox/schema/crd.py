@@ -31,10 +31,11 @@ def fill_definition(crd: Json) -> None:
     stored += [one["name"] for one in spec.get("versions") or () if one.get("storage") and one["name"] not in stored]
     status["acceptedNames"] = dict(given)
     if not status.get("conditions"):
-        status["conditions"] = _established(crd.get("metadata", {}).get("creationTimestamp"))
+        status["conditions"] = accepted_conditions(crd.get("metadata", {}).get("creationTimestamp"))
 
 
-def _established(now: str | None) -> list[Json]:
+def accepted_conditions(now: str | None) -> list[Json]:
+    """What a definition says that got all its names, and is served for it."""
     time = {"lastTransitionTime": now} if now else {}
     accepted = {"reason": "NoConflicts", "message": "no conflicts found"}
     initial = {"reason": "InitialNamesAccepted", "message": "the initial names have been accepted"}
