@@ -3,7 +3,8 @@
 Without a router the share of traffic is the share of pods, so a weight becomes two counts. `split` answers what the
 counts should be in the end; `next_counts` answers how far they may move *now* without having fewer than `desired -
 unavailable` pods available or asking for more than `desired + surge`; `drain` takes pods from revisions that are no
-longer wanted. All of it is whole-number arithmetic on observed counts: no clock, no status, no steps.
+longer wanted, and `trim` those that a lower `desired` leaves no room for. All of it is whole-number arithmetic on
+observed counts: no clock, no status, no steps.
 
 An available count is never believed beyond the size that was asked for: after a scale-down the old count lingers in the
 ReplicaSet's status for a moment, and counting those pods twice would take too many away.
@@ -138,6 +139,23 @@ def drain(bounds: Bounds, *, old: Sequence[Size], others_available: int) -> tupl
         spare -= leaving
         sizes.append(size.steady - leaving)
     return tuple(sizes)
+
+
+def trim(
+    bounds: Bounds, counts: Counts, *, target: Counts, canary: Size | None, stable: Size | None, old_wanted: int
+) -> Counts:
+    """`counts` less the pods for which `desired` became too low and that are not available: they carry nothing.
+
+    `next_counts` leaves them until others are available, which with broken pods is never. The canary's go first.
+    """
+    surplus = max(0, old_wanted + counts.canary + counts.stable - bounds.total_max)
+    less_canary = min(surplus, _idle(counts.canary, target.canary, canary))
+    less_stable = min(surplus - less_canary, _idle(counts.stable, target.stable, stable))
+    return Counts(canary=counts.canary - less_canary, stable=counts.stable - less_stable)
+
+
+def _idle(count: int, target: int, size: Size | None) -> int:
+    return max(0, count - max(target, size.steady if size else 0))
 
 
 def _rounds_down(total: int, low: int, weight: int, weight_max: int, *, may_be_empty: bool) -> bool:

@@ -88,21 +88,23 @@ def bounds(turn: Turn) -> Bounds:
 
 def _sizes(turn: Turn, status: RolloutStatus) -> dict[str, int]:
     """New size by uid of ReplicaSet."""
-    limits, stable, others = bounds(turn), turn.stable(status), turn.others(status)
-    new = turn.new
+    limits, new, stable = bounds(turn), turn.new, turn.stable(status)
     is_promoted = stable is not None and new is not None and stable.uid == new.uid
+    canary_size, stable_size = _size(new), None if is_promoted else _size(stable)
+    newest_first = sorted(turn.others(status), key=revision_of, reverse=True)
+    old = [Size(wanted=rs.wanted, available=rs.available) for rs in newest_first]
     target = target_counts(turn, status) if new is not None else Counts(canary=0, stable=turn.desired)
     counts = replicas.next_counts(
         limits,
         target=target,
-        canary=_size(new),
-        stable=None if is_promoted else _size(stable),
-        old_wanted=sum(rs.wanted for rs in others),
+        canary=canary_size,
+        stable=stable_size,
+        old_wanted=sum(size.wanted for size in old),
     )
-    kept = sum(size.steady for size in (_size(new), None if is_promoted else _size(stable)) if size)
-    newest_first = sorted(others, key=revision_of, reverse=True)
-    drained = replicas.drain(
-        limits, old=[Size(wanted=rs.wanted, available=rs.available) for rs in newest_first], others_available=kept
+    kept = sum(size.steady for size in (canary_size, stable_size) if size)
+    drained = replicas.drain(limits, old=old, others_available=kept)
+    counts = replicas.trim(
+        limits, counts, target=target, canary=canary_size, stable=stable_size, old_wanted=sum(drained)
     )
     sizes = {rs.uid: size for rs, size in zip(newest_first, drained, strict=True)}
     if new is not None:

@@ -93,6 +93,18 @@ def test_a_change_of_replicas_under_a_hold_keeps_the_weight() -> None:
     assert world.sizes() == {"v1": 8, "v2": 2}
 
 
+def test_pods_that_never_came_up_are_scaled_down() -> None:
+    """Law 5: a lower spec.replicas counts at once for pods that carry nothing, whatever they wait for."""
+    world = a_world(11, pause(), replicas=0)
+    world.settings = Settings(ready_after=lambda image: None)
+    world.edit({"spec": {"replicas": 13}})
+    world.run(60)
+    assert world.sizes() == {"v1": 12, "v2": 2}
+    world.edit({"spec": {"replicas": 2}})
+    world.run(60)
+    assert world.sizes() == {"v1": 2, "v2": 1}
+
+
 def test_a_paused_rollout_without_pods_is_scaled_up() -> None:
     """Zero replicas are a size like any other: a paused Rollout comes back from it."""
     world = a_world(20, pause())
