@@ -37,7 +37,7 @@ def plan(seen: Seen, problems: Sequence[Finding], *, now: datetime) -> Plan[Roll
     turn = last_turn(seen, canary=canary, now=now)
     why = f"the spec is invalid: {problems[0].text}"
     if _is_certain(turn, problems):
-        hold = (verbs.heeding(ABORT_ONLY, why), _settle, abort.settle, gates.watch, _follow)
+        hold = (verbs.heeding(ABORT_ONLY, why), _settle, gates.watch, _follow)
         held = fold(turn, rollout.status, hold, closing=(report.count, report.availability))
         return _said(turn, held, problems[0], outlook=_outlook(turn, held.status))
     refused = fold(turn, rollout.status, (verbs.heeding(NONE, why),))
@@ -55,14 +55,18 @@ def valid_again(seen: Seen) -> Seen:
 
 
 def _settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
-    """Only what is void is cleaned up: a wish to promote waits for the correction."""
-    return promote.settle(turn, status) if status.stable_rs == turn.pod_hash else Change(status=status)
+    """What is void is cleaned up, and an abort carried out; a wish to promote or to retry waits for the correction."""
+    if status.stable_rs == turn.pod_hash:
+        return promote.settle(turn, status)
+    return abort.settle(turn, status) if status.abort else Change(status=status)
 
 
 def _follow(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
-    """Keep sizes right wherever the weight is known: not under steps or a promotion that have not begun."""
+    """Keep sizes right wherever the weight is known: not under steps, a promotion or a retry that have not begun."""
     is_settled = status.abort or status.stable_rs == turn.pod_hash
-    is_ahead = turn.is_beginning(status) or (status.promote_full and steps.current(turn, status) is not None)
+    is_promoted = status.promote_full and steps.current(turn, status) is not None
+    is_retried = conditions.has(status.conditions, c.PROGRESSING, reason=c.ROLLOUT_ABORTED)
+    is_ahead = turn.is_beginning(status) or is_promoted or is_retried
     return scale.scale(turn, status) if is_settled or not is_ahead else Change(status=status)
 
 

@@ -85,6 +85,9 @@ def retry(rollout: Rollout) -> Answer:
     """Start an aborted update again."""
     if not rollout.status.abort:
         return Nothing("there is nothing to retry: the update is not aborted")
+    invalid = _invalid(rollout)
+    if invalid is not None:
+        return invalid
     return Steer(said="asked for another attempt, from the first step", status={"abort": False})
 
 
@@ -114,8 +117,15 @@ def _too_early(rollout: Rollout) -> Refused | None:
     """Why nothing can be promoted yet: what would be promoted is not what the spec asks for."""
     if not summary.is_observed(rollout):
         return Refused("the controller has not seen the present spec yet; try again in a moment")
+    return _invalid(rollout)
+
+
+def _invalid(rollout: Rollout) -> Refused | None:
+    """Why nothing but an abort would be carried out."""
     invalid = conditions.get(rollout.status.conditions, c.INVALID_SPEC)
-    return Refused(f"nothing is promoted until the spec is corrected: {invalid.message}") if invalid else None
+    return (
+        Refused(f"nothing but an abort is carried out until that is corrected: {invalid.message}") if invalid else None
+    )
 
 
 def _promote_full(rollout: Rollout, spec: Patch) -> Answer:

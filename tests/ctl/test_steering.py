@@ -66,8 +66,9 @@ def test_under_an_invalid_spec_only_an_abort_is_sent_and_offered() -> None:
     """A promotion would wait in the status, and come true of something else after the correction."""
     invalid = {"type": "InvalidSpec", "status": "True", "reason": "InvalidSpec", "message": "spec.x is wrong"}
     rollout = parsed({**BETWEEN, **PAUSED, "currentStepIndex": 1, "conditions": [invalid]})
-    for answer in (steering.promote(rollout), steering.promote(rollout, is_full=True)):
-        assert answer == Refused("nothing is promoted until the spec is corrected: spec.x is wrong")
+    aborted = parsed({**BETWEEN, "abort": True, "conditions": [invalid]})
+    for answer in (steering.promote(rollout), steering.promote(rollout, is_full=True), steering.retry(aborted)):
+        assert answer == Refused("nothing but an abort is carried out until that is corrected: spec.x is wrong")
     assert sent(steering.abort(rollout)) == ({"abort": True}, {})
     assert [offer.words for offer in offers.offers(rollout)] == ["abort web"]
 

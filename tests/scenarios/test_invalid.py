@@ -128,6 +128,19 @@ def test_a_promotion_by_patch_waits_for_the_correction() -> None:
     assert world.sizes() == {"v1": 0, "v2": 10}
 
 
+def test_a_retry_by_patch_waits_for_the_correction() -> None:
+    """`kubectl argo rollouts retry` brings no canary back under a spec that makes no sense."""
+    world = broken_by(BROKEN["deadline"])
+    world.patch_status({"abort": True})
+    world.run(60)
+    world.patch_status({"abort": False})
+    world.run(60)
+    assert world.sizes() == {"v1": 10, "v2": 0}
+    world.edit({"spec": {"progressDeadlineSeconds": 600, "minReadySeconds": 0}})
+    world.run(60)
+    assert world.sizes() == {"v1": 8, "v2": 2}
+
+
 def test_a_guarded_value_from_git_waits_for_the_correction() -> None:
     """A refusal would be remembered for ever, so an applied value is neither refused nor lost."""
     world = broken_by(BROKEN["deadline"])
