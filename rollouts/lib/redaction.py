@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 STARS = "*****"
+_PATH_SAFE = "!#$%&'()*+,/:;=?@[]~"  # what HTTP clients leave as it is in a URL that is given to them whole
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
@@ -18,6 +19,7 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """How a secret may be written: as it is, inside a quoted string, in a URL, in a form."""
+    """How a secret may be written: as it is, inside a quoted string, in a URL and its parts, in a form."""
     quoted = (json.dumps(secret, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
-    return (secret, *quoted, quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"))
+    encoded = (quote(secret, safe=safe, errors="replace") for safe in ("", "/", _PATH_SAFE))
+    return (secret, *quoted, *encoded, quote_plus(secret, errors="replace"))

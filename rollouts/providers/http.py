@@ -48,6 +48,8 @@ class Request:
     form: Mapping[str, Any] | None = field(default=None, repr=False)
     auth: tuple[str, str] | None = field(default=None, repr=False)
     is_insecure: bool = False
+    shown_url: str = ""
+    """The URL less what is secret in it, where texts take the host from; empty: nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Http:
 
     def send(self, request: Request) -> Answer:
         """Send a request and read its answer. Raises HttpError."""
-        host = shown_host(request.url)
+        host = shown_host(request.shown_url or request.url)
         ends_at = self._clock() + request.deadline_seconds
         try:
             with self._response(request) as response:

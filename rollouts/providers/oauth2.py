@@ -24,7 +24,8 @@ _REFUSED = (400, 401)
 class Client:
     """Who asks for a token, and where."""
 
-    token_url: str
+    token_url: str = field(repr=False)
+    shown_url: str
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     scopes: tuple[str, ...] = ()
@@ -88,6 +89,7 @@ class Tokens:
                 form=form,
                 auth=None if in_form else (client.client_id, client.client_secret),
                 is_insecure=client.is_insecure,
+                shown_url=client.shown_url,
             )
         )
 

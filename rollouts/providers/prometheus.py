@@ -50,7 +50,8 @@ class _Range:
 class _Question:
     """A metric's section, read."""
 
-    address: str
+    address: str = field(repr=False)
+    shown_address: str
     text: str = field(repr=False)
     timeout_seconds: float
     headers: Mapping[str, str] = field(repr=False)
@@ -113,14 +114,16 @@ class Prometheus:
             raise _Unusable("prometheus query is not configured")
         is_insecure = config.get("insecure") is True
         authentication = _section(config, "authentication")
+        address = _address(config.get("address") or self._default_address)
         return _Question(
-            address=_address(config.get("address") or self._default_address),
+            address=address,
+            shown_address=query.redact(address),
             text=text,
             timeout_seconds=min(_timeout(config.get("timeout")), query.deadline_seconds),
             headers=_headers(config.get("headers")),
             is_insecure=is_insecure,
             basic=_basic(_section(authentication, "basicAuth")),
-            oauth2=_oauth2(authentication, is_insecure=is_insecure),
+            oauth2=_oauth2(authentication, is_insecure=is_insecure, shown=query.redact),
             range=self._range(_section(config, "rangeQuery"), query.now),
         )
 
@@ -219,6 +222,7 @@ class _Line:
                 form=params if is_post else None,
                 auth=auth,
                 is_insecure=self._question.is_insecure,
+                shown_url=self._question.shown_address,
             )
         )
         return self.answer
@@ -355,7 +359,7 @@ def _basic(section: Mapping[str, Any]) -> tuple[str, str] | None:
     return str(section["username"]), str(section["password"])
 
 
-def _oauth2(authentication: Mapping[str, Any], *, is_insecure: bool) -> Client | None:
+def _oauth2(authentication: Mapping[str, Any], *, is_insecure: bool, shown: Callable[[str], str]) -> Client | None:
     if _section(authentication, "sigv4"):
         raise _Unusable("authentication.sigv4 is not supported by this version of the controller")
     section = _section(authentication, "oauth2")
@@ -367,6 +371,7 @@ def _oauth2(authentication: Mapping[str, Any], *, is_insecure: bool) -> Client |
         raise _Unusable("authentication.oauth2.tokenUrl is not a URL")
     return Client(
         token_url=str(section["tokenUrl"]),
+        shown_url=shown(str(section["tokenUrl"])),
         client_id=str(section["clientId"]),
         client_secret=str(section["clientSecret"]),
         scopes=tuple(map(str, _items(section.get("scopes")))),

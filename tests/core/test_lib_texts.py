@@ -50,6 +50,7 @@ def test_numbers(value: float, plain: str, shortest: str) -> None:
         (r"x\u00e9y xéy", ["xéy"], "***** *****"),
         ("line1\\nline2", ["line1\nline2"], "*****"),
         ("\ud800", ["\ud800"], "*****"),
+        ("GET /a%20b/c+d%22e/x", ['a b/c+d"e'], "GET /*****/x"),
     ],
 )
 def test_secrets_are_taken_out(text: str, secrets: list[str], shown: str) -> None:

@@ -310,6 +310,22 @@ def test_no_secret_in_any_text(provider: Prometheus, server: Server) -> None:
     assert SECRET not in repr(query)
 
 
+@pytest.mark.parametrize("secret", ["Hunter-Two", "hunter/two", "hunter two", "1:2", "s@3"])
+def test_no_part_of_a_secret_in_an_address_is_shown(provider: Prometheus, secret: str) -> None:
+    """A host is told without case, and only up to the first slash: what is secret is taken out before."""
+    sections: dict[str, Any] = {
+        "oauth2": {"tokenUrl": f"http://{secret}.invalid/", "clientId": "shop", "clientSecret": "x-y-z"}
+    }
+    places: tuple[tuple[str, dict[str, Any]], ...] = (
+        (f"http://{secret}.invalid", {}),
+        ("http://127.0.0.1:1", {"authentication": sections}),
+    )
+    for address, config in places:
+        error = provider.begin(a_query(address, secrets=(secret,), **config)).error
+        assert error
+        assert not any(part in error.lower() for part in ("hunter", "two.invalid", "2.invalid", "s@", "3.invalid"))
+
+
 @pytest.mark.parametrize(
     "authentication",
     [

@@ -72,12 +72,15 @@ def metrics(address: str) -> list[dict[str, Any]]:
 
 
 async def plant(admin: KubeClient, address: str) -> None:
-    """A Rollout whose next version must pass a gate that uses the Secret everywhere."""
+    """A run for every use of the Secret, and a Rollout whose next version must pass a gate with all of them."""
     data = {"key": base64.b64encode(PLANTED.encode()).decode()}
     await create(admin, SECRETS, an_object(SECRETS, "vault", data=data))
     argument = {"name": "planted", "valueFrom": {"secretKeyRef": {"name": "vault", "key": "key"}}}
-    template = {"args": [argument], "metrics": metrics(address)}
+    template: dict[str, Any] = {"args": [argument], "metrics": metrics(address)}
     await create(admin, ANALYSIS_TEMPLATES, an_object(ANALYSIS_TEMPLATES, "gate", spec=template))
+    for metric in template["metrics"]:
+        spec = {"args": [argument], "metrics": [metric]}
+        await create(admin, ANALYSIS_RUNS, an_object(ANALYSIS_RUNS, str(metric["name"]), spec=spec))
     rollout = a_rollout()
     rollout["spec"]["strategy"]["canary"]["steps"] = [{"analysis": {"templates": [{"templateName": "gate"}]}}]
     await create(admin, ROLLOUTS, rollout)
@@ -96,7 +99,7 @@ async def test_a_planted_secret_is_nowhere(gossip: Server, tmp_path: Path) -> No
 
         async def has_ended() -> bool:
             runs = (await admin.get(ANALYSIS_RUNS.path("default")))["items"]
-            return bool(runs and runs[0].get("status", {}).get("phase") == "Error" and await status("abort"))
+            return bool(await status("abort")) and all(run["status"]["phase"] == "Error" for run in runs)
 
         try:
             await until(lambda: status("stableRS"))
