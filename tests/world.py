@@ -118,11 +118,15 @@ class World(Cluster):
         self.now = end
 
     def settle(self, late: list[tuple[str, ...]] | None = None) -> None:
-        """Take turns until nothing is written any more. `late`: the caches that stay behind in the next turns."""
+        """Take turns until nothing is written any more.
+
+        `late`: the caches that stay behind in the next turns; "pods" stands for the ReplicaSet controller.
+        """
         for _ in range(TURNS_MAX):
             before = self._version
-            self.fill()
             behind = late.pop(0) if late else ()
+            if "pods" not in behind:
+                self.fill()
             self.is_behind = bool(behind)
             self.sight.deliver(*(kind for kind in KINDS if kind not in behind))
             self.turn()

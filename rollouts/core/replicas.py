@@ -146,10 +146,11 @@ def trim(
 ) -> Counts:
     """`counts` less the pods for which `desired` became too low and that are not available: they carry nothing.
 
-    `next_counts` leaves them until others are available, which with broken pods is never. The canary's go first.
+    `next_counts` leaves them until others are available, which with broken pods is never. The canary's go first, also
+    below its target: after a crash between two writes that lower both versions there is no room for them.
     """
     surplus = max(0, old_wanted + counts.canary + counts.stable - bounds.total_max)
-    less_canary = min(surplus, _idle(counts.canary, target.canary, canary))
+    less_canary = min(surplus, _idle(counts.canary, 0, canary))
     less_stable = min(surplus - less_canary, _idle(counts.stable, target.stable, stable))
     return Counts(canary=counts.canary - less_canary, stable=counts.stable - less_stable)
 

@@ -82,6 +82,14 @@ class Rest:
         for name in refs(status):
             run = self.world.runs.get(name, {})
             assert not run or run in own_runs(self.world), f"law 33: {name} is somebody else's"
+            if not is_settled:
+                self._verdict(run.get("status", {}).get("phase"))
+
+    def _verdict(self, phase: str | None) -> None:
+        """Law 28: what a run says of a version under way has been acted on."""
+        assert phase not in ("Failed", "Error"), "a run failed, and the update goes on"
+        pauses = [each["reason"] for each in self.world.status.get("pauseConditions", [])]
+        assert phase != "Inconclusive" or "InconclusiveAnalysisRun" in pauses, "nothing proven, and nobody asked"
 
     def _verbs(self) -> None:
         """Law 18: what people wrote is answered, once, and taken away."""

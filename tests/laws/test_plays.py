@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.laws.plays import ANSWERS, TROUBLES, begin, happen, rollouts
 
 TROUBLE = st.lists(st.sampled_from(TROUBLES), max_size=12)
-LATE = st.lists(st.sampled_from([(), (), ("rollout",), ("replica_sets",), ("runs",)]), max_size=12)
+LATE = st.lists(st.sampled_from([(), (), ("rollout",), ("replica_sets",), ("runs",), ("pods",)]), max_size=12)
 
 
 @given(st.data())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rollouts.core.replicas import Bounds, Counts, Size, bounds, drain, next_counts, split
+from rollouts.core.replicas import Bounds, Counts, Size, bounds, drain, next_counts, split, trim
 from rollouts.lib.intstr import IntOrPercent
 
 DESIRED = st.integers(0, 50)
@@ -54,6 +54,15 @@ def test_next_counts_follow_the_published_rules(
     target = split(limit, weight=weight, weight_max=100)
     counts = next_counts(limit, target=target, canary=canary, stable=stable, old_wanted=old)
     assert (counts.canary, counts.stable) == twin(limit, target, canary, stable, old)
+
+
+def test_a_write_that_was_lost_between_two_leaves_no_pods_too_many() -> None:
+    """Law 13: stable was lowered from 9 to 5 of 6 pods, the canary's three unready ones are still to be."""
+    limit, target = Bounds(desired=6, surge=0, unavailable=1), Counts(canary=6, stable=0)
+    canary, stable = Size(wanted=3, available=0), Size(wanted=5, available=5)
+    counts = next_counts(limit, target=target, canary=canary, stable=stable, old_wanted=0)
+    trimmed = trim(limit, counts, target=target, canary=canary, stable=stable, old_wanted=0)
+    assert trimmed == Counts(canary=1, stable=5)
 
 
 @given(limits(), sizes(), sizes(), st.integers(0, 100))
