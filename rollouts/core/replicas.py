@@ -91,7 +91,7 @@ def split(bounds: Bounds, *, weight: int, weight_max: int) -> Counts:
     canary, total = min(
         options,
         key=lambda option: abs(Fraction(option[0] * weight_max, option[1]) - weight),
-        default=(0, desired),
+        default=(low, desired),  # rounding up would leave stable no pod
     )
     return Counts(canary=canary, stable=total - canary)
 

@@ -29,6 +29,12 @@ def sizes(draw: st.DrawFn) -> Size | None:
     return Size(wanted=wanted, available=draw(st.integers(0, wanted + 2)))
 
 
+def test_a_weight_that_comes_down_on_half_the_last_pod_keeps_both_sides() -> None:
+    """Without surge 75 % of two pods is neither none nor all of them."""
+    limit = Bounds(desired=2, surge=0, unavailable=1)
+    assert split(limit, weight=75, weight_max=100) == Counts(canary=1, stable=1)
+
+
 @given(limits(), MAXIMA, st.data())
 def test_split_is_the_nearest_share(limit: Bounds, weight_max: int, data: st.DataObject) -> None:
     """No count that the rules allow comes nearer to the weight, and neither side is emptied by rounding."""
