@@ -106,7 +106,8 @@ class Moves:
             return
         version = after["currentPodHash"]
         is_hurried = before.get("promoteFull") or self._asked("promote").startswith("full")
-        if version == after["stableRS"] or is_hurried or "rollbackWindow" in self._spec or left > len(self._steps):
+        is_return = "rollbackWindow" in self._spec and reached == len(self._steps) != left + 1
+        if version == after["stableRS"] or is_hurried or is_return or left > len(self._steps):
             return
         assert reached == left + 1, f"from step {left} to step {reached}"
         if self._asked("promote").startswith("step"):
