@@ -71,7 +71,7 @@ class Moves:
         assert not kept or is_respelt, f"law 17: a new version begins with {kept} of the old one"
         assert not after.get("canary"), f"law 17: a new version begins with {after['canary']}"
         if index_of(after) != 0:
-            is_return = after["currentPodHash"] == before.get("stableRS") or "rollbackWindow" in self._spec
+            is_return = after["currentPodHash"] == before.get("stableRS") or self._may_return(after["currentPodHash"])
             assert is_return, "law 28: a new version does not begin at its first step"
 
     def _promoted(self, before: Json, after: Json) -> None:
@@ -84,9 +84,13 @@ class Moves:
         available = self._seen(after["currentPodHash"])["availableReplicas"]
         desired = self._spec.get("replicas", 1)
         assert available >= desired, f"law 8: {available} of {desired} pods, and stable"
-        if not before.get("promoteFull") and "rollbackWindow" not in self._spec:
+        if not before.get("promoteFull") and not self._may_return(after["currentPodHash"]):
             asked_at = index_of(before) + self._asked("promote").startswith("step")
             assert asked_at >= len(self._steps) - 1, f"law 28: promoted from step {index_of(before)}"
+
+    def _may_return(self, version: str) -> bool:
+        """Law 24: steps may be skipped on the way back to a version that was stable before, and to no other."""
+        return "rollbackWindow" in self._spec and version in self.proof.proven
 
     def _retried(self, before: Json, after: Json) -> None:
         """Law 24: only people bring a version back that was given up."""
@@ -106,7 +110,7 @@ class Moves:
             return
         version = after["currentPodHash"]
         is_hurried = before.get("promoteFull") or self._asked("promote").startswith("full")
-        is_return = "rollbackWindow" in self._spec and reached == len(self._steps) != left + 1
+        is_return = self._may_return(version) and reached == len(self._steps)
         if version == after["stableRS"] or is_hurried or is_return or left > len(self._steps):
             return
         assert reached == left + 1, f"from step {left} to step {reached}"
