@@ -181,20 +181,18 @@ def _pause_notes(turn: Turn, status: RolloutStatus) -> tuple[Note, ...]:
     before: tuple[PauseCondition, ...] = turn.rollout.status.pause_conditions
     was_held = bool(before) or turn.rollout.status.controller_pause
     is_held = bool(status.pause_conditions) or status.controller_pause
-    at = status.current_step_index
+    place = f"{turn.pod_hash}/{status.current_step_hash}/{status.current_step_index}"
     if status.pause_conditions and not before:
         first = status.pause_conditions[0]
         return (
             Note(
                 reason="RolloutPaused",
                 message=f"Rollout is paused ({first.reason})",
-                key=f"{turn.pod_hash}/{at}/{first.start_time}",
+                key=f"{place}/{first.start_time}",
             ),
         )
     if was_held and not is_held and not status.abort:
-        return (
-            Note(reason="RolloutResumed", message="Rollout is resumed", key=f"{turn.pod_hash}/{at}/{_ended(turn)}"),
-        )
+        return (Note(reason="RolloutResumed", message="Rollout is resumed", key=f"{place}/{_ended(turn)}"),)
     return ()
 
 

@@ -34,3 +34,15 @@ def test_the_steps_of_a_new_list_are_told_anew() -> None:
     world.run(60)
     keys = [note.key for _, note in world.story if note.reason == "RolloutStepCompleted"]
     assert len(keys) == len(set(keys)) == 2
+
+
+def test_a_pause_of_a_new_list_is_told_anew() -> None:
+    """Law 37: also when it begins in the same second as the one at its place in the old list."""
+    world = World(a_rollout(canary(pause(30), 20)))
+    world.run(60)
+    world.set_image("v2")
+    world.settle()
+    world.edit({"spec": {"strategy": canary(pause(30), 40)}})
+    world.settle()
+    keys = [note.key for _, note in world.story if note.reason == "RolloutPaused"]
+    assert len(keys) == len(set(keys)) == 2
