@@ -22,7 +22,12 @@ def aborted(turn: Turn, status: RolloutStatus, *, why: str = "") -> Change[Rollo
         status.conditions, type=c.PROGRESSING, status=c.FALSE, reason=c.ROLLOUT_ABORTED, message=message, now=turn.now
     )
     is_news = not conditions.has(status.conditions, c.PROGRESSING, reason=c.ROLLOUT_ABORTED)
-    note = Note(reason="RolloutAborted", message=message, type=WARNING, key=f"{turn.pod_hash}/{_moment(turn, status)}")
+    note = Note(
+        reason="RolloutAborted",
+        message=message,
+        type=WARNING,
+        key=f"{turn.pod_hash}/{turn.revision}/{_moment(turn, status)}",
+    )
     given_up = dataclasses.replace(
         pause.cleared(status),
         abort=True,

@@ -181,7 +181,7 @@ def _pause_notes(turn: Turn, status: RolloutStatus) -> tuple[Note, ...]:
     before: tuple[PauseCondition, ...] = turn.rollout.status.pause_conditions
     was_held = bool(before) or turn.rollout.status.controller_pause
     is_held = bool(status.pause_conditions) or status.controller_pause
-    place = f"{turn.pod_hash}/{status.current_step_hash}/{status.current_step_index}"
+    place = f"{turn.pod_hash}/{turn.revision}/{status.current_step_hash}/{status.current_step_index}"
     if status.pause_conditions and not before:
         first = status.pause_conditions[0]
         return (

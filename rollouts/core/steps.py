@@ -147,7 +147,7 @@ def _analysis(status: RolloutStatus) -> Outcome:
 def _completed(turn: Turn, status: RolloutStatus, step: Step, outcome: Done) -> Change[RolloutStatus]:
     index = (status.current_step_index or 0) + 1
     message = f"Rollout step {index}/{len(turn.steps)} completed ({describe(step)})"
-    key = f"{turn.pod_hash}/{turn.step_hash}/{index}/{_attempt(status)}"
+    key = f"{turn.pod_hash}/{turn.revision}/{turn.step_hash}/{index}/{_attempt(status)}"
     note = Note(reason="RolloutStepCompleted", message=message, key=key)
     moved = dataclasses.replace(
         pause.lifted(status, PauseReason.CANARY_PAUSE_STEP),
