@@ -223,7 +223,7 @@ def _verdict(turn: Turn, change: StatusChange, slot: _Slot, run: AnalysisRun) ->
     phase, said = _proven_phase(run)
     ref = AnalysisRunRef(name=run.meta.name, status=phase, message=said)
     change = dataclasses.replace(
-        change, status=slot.put(change.status, ref), notes=(*change.notes, *_told(slot, before, ref))
+        change, status=slot.put(change.status, ref), notes=(*change.notes, *_told(slot, before, ref, uid=run.meta.uid))
     )
     if phase == Phase.INCONCLUSIVE:
         held = pause.paused(change.status, PauseReason.INCONCLUSIVE_ANALYSIS_RUN, now=turn.now)
@@ -244,7 +244,7 @@ def _proven_phase(run: AnalysisRun) -> tuple[Phase, str]:
     return Phase.INCONCLUSIVE, f"ended before it had measured {', '.join(lacking)}"
 
 
-def _told(slot: _Slot, before: AnalysisRunRef | None, ref: AnalysisRunRef) -> tuple[Note, ...]:
+def _told(slot: _Slot, before: AnalysisRunRef | None, ref: AnalysisRunRef, *, uid: str) -> tuple[Note, ...]:
     old = before.status if before and before.name == ref.name else ""
     if old == ref.status:
         return ()
@@ -252,7 +252,7 @@ def _told(slot: _Slot, before: AnalysisRunRef | None, ref: AnalysisRunRef) -> tu
         f"{slot.kind} Analysis Run '{ref.name}' Status New: '{ref.status}' Previous: '{old or 'NoPreviousStatus'}'"
     )
     kind = WARNING if ref.status in (Phase.FAILED, Phase.ERROR) else "Normal"
-    return (Note(reason=f"AnalysisRun{ref.status}", message=message, type=kind, key=f"{ref.name}/{ref.status}"),)
+    return (Note(reason=f"AnalysisRun{ref.status}", message=message, type=kind, key=f"{uid}/{ref.status}"),)
 
 
 def _unread(turn: Turn, status: RolloutStatus, seen: Unreadable) -> StatusChange:

@@ -159,7 +159,7 @@ def _scaled(rs: ReplicaSet, size: int) -> Note:
     return Note(
         reason="ScalingReplicaSet",
         message=f"Scaled {direction} ReplicaSet {rs.name} (revision {revision_of(rs)}) from {rs.wanted} to {size}",
-        key=f"{rs.name}/{rs.generation}/{size}",
+        key=f"{rs.uid}/{rs.generation}/{size}",
         of=rs.name,
     )
 
