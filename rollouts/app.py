@@ -21,14 +21,15 @@ from rollouts.kube.applier import Applier
 from rollouts.kube.client import AlwaysOpen, ClusterSource, ConfigurationError, KubeClient, Writer
 from rollouts.kube.discovery import Served
 from rollouts.kube.events import EventRecorder
-from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, ROLLOUTS, SECRETS, WATCHED, Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPORTED, ROLLOUTS, SECRETS, WATCHED, Key, Kind
 from rollouts.kube.lease import Claim, Elector, LeaseTiming
 from rollouts.kube.status_writer import StatusWriter
 from rollouts.ports import MetricProvider
 from rollouts.providers.prometheus import Prometheus
+from rollouts.routers.nginx import Nginx
 from rollouts.runtime import figures
 from rollouts.runtime.cache import Cache, Json
-from rollouts.runtime.census import Census
+from rollouts.runtime.census import Census, News
 from rollouts.runtime.clock import running_seconds, utc_now
 from rollouts.runtime.execute import Executor
 from rollouts.runtime.health import WATCHES_DOWN_MAX_SECONDS, HealthServer, Probes
@@ -38,6 +39,7 @@ from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.pump import Pump, Scope
 from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.readings import Readings
+from rollouts.runtime.routes import Routers, Routes
 from rollouts.runtime.snapshot import Snapshots
 from rollouts.runtime.turns import RolloutTurns, RunTurns, Turns
 from rollouts.runtime.worker import Tools, Worker
@@ -61,6 +63,11 @@ def providers(settings: Settings) -> Mapping[str, MetricProvider]:
         ca_bundle=settings.ca_bundle or None,
     )
     return {"prometheus": prometheus}
+
+
+def routers() -> Routers:
+    """The routers this controller can split traffic by, by their name in a Rollout."""
+    return {"nginx": Nginx()}
 
 
 async def run_controller(settings: Settings) -> int:
@@ -115,19 +122,19 @@ def assemble(
     cache = Cache()
     rollouts: WorkQueue[Key] = WorkQueue(loop)
     runs: WorkQueue[Key] = WorkQueue(loop)
-    intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs}, is_open=False)
+    routes = Routes(routers(), cache, unreadable=lambda kind: census.unreadable(kind))
+    intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs}, reads=routes.reads, is_open=False)
     _show(telemetry, intake, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs})
     statuses = StatusWriter(writer)
     scope = _scope(settings)
     pump = Pump(scope, login=source.credentials, deliver=intake.deliver, refused=lambda kind: census.refused(kind))
-    census = Census(
-        client,
-        cache,
-        scope,
-        on_change=intake.changed,
-        on_served=lambda kind, how: _learn(statuses, kind, how),
-        on_installed=pump.restart,
+    news = News(
+        changed=intake.changed,
+        served=lambda kind, how: _learn(statuses, kind, how),
+        installed=pump.restart,
+        sight=intake.look_again,
     )
+    census = Census(client, cache, scope, news=news)
     intake.listen(lambda event, was_known: census.heard(event, was_known=was_known))
     readings = Readings()
     measurer = Measurer(
@@ -140,6 +147,7 @@ def assemble(
     snapshots = Snapshots(
         cache,
         readings,
+        routes,
         unreadable=census.unreadable,
         keeps_verbs=lambda: statuses.keeps(ROLLOUTS, "verbs"),
         instance_id=settings.instance_id,
@@ -159,6 +167,7 @@ def assemble(
         decide=lambda seen, now: decide(seen, now=now),
         wants_pods=wants_pods,
         list_pods=lambda namespace, selector: _pods(client, namespace, selector),
+        read_workload=lambda kind, key: client.get(kind.path(key.namespace, key.name)),
     )
     run_turns = RunTurns(cache, snapshots, decide=lambda seen, now: decide_run(seen, now=now), measurer=measurer)
     crews = (
@@ -202,7 +211,7 @@ def _timing(settings: Settings) -> LeaseTiming:
 
 
 def _learn(statuses: StatusWriter, kind: Kind, how: Served) -> None:
-    if kind in (ROLLOUTS, ANALYSIS_RUNS):
+    if kind in REPORTED:
         statuses.learn(kind, has_subresource=how.has_status, members=how.status_members)
 
 
@@ -223,7 +232,7 @@ def probes(parts: Parts, telemetry: Telemetry) -> Probes:
         return f"nothing has been watched for {down:.0f} s" if down > WATCHES_DOWN_MAX_SECONDS else None
 
     def unready() -> str | None:
-        if not parts.census.is_complete:
+        if not parts.census.is_complete(NEEDED):
             return "the copy of the cluster is not complete yet"
         return unhealthy() or next(filter(None, map(parts.census.unreadable, NEEDED)), None)
 

@@ -122,8 +122,26 @@ Objects = Mapping[ObjectRef, Manifest | Unknown]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whose traffic is split: what a router must know of the Rollout besides its own section.
+
+    The Services are those that have the roles now: with ping-pong they change roles at every promotion. Either is empty
+    when the section names the versions in another way (subsets).
+    """
+
+    namespace: str
+    rollout: str
+    owner: Manifest
+    """The owner reference that makes the Rollout the controller of an object."""
+    canary_service: str
+    stable_service: str
+    weight_max: int = 100
+    managed_routes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """A version's share of traffic: the Service that reaches it and its weight."""
+    """A share of traffic: the Service that receives it, the version it is meant for, and its weight."""
 
     service: str
     pod_hash: str
@@ -132,7 +150,11 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficIntent:
-    """How traffic shall be split; all weights sum to `weight_max`. `routes`: managed routes by name."""
+    """How traffic shall be split; all weights sum to `weight_max`.
+
+    `routes` are the managed routes to have, by name: a step `setHeaderRoute` or `setMirrorRoute` as its author wrote
+    it. Managed routes that are not among them are to be removed.
+    """
 
     canary: Destination
     stable: Destination
@@ -143,9 +165,17 @@ class TrafficIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficSeen:
-    """The split in force, as the objects say: weight by Service."""
+    """The split in force, as the objects say: the weight of the canary's role, of stable's, and of other Services.
 
-    weights: Mapping[str, int]
+    `canary_hash` and `stable_hash` name the version that a role is pinned to by the router's own objects (subsets);
+    empty: whatever the role's Service selects.
+    """
+
+    canary: int
+    stable: int
+    others: Mapping[str, int] = field(default_factory=dict)
+    canary_hash: str = ""
+    stable_hash: str = ""
 
 
 ConfigT = TypeVar("ConfigT")
@@ -157,12 +187,19 @@ class TrafficRouter(Protocol[ConfigT]):
     schema: ClassVar[Mapping[str, Any]]
     """OpenAPI schema of its section of the Rollout."""
 
-    def parse(self, config: Mapping[str, Any]) -> ConfigT | tuple[Problem, ...]:
-        """Read its section of the Rollout, or say what is wrong with it."""
+    def parse(self, section: Mapping[str, Any], subject: Subject) -> ConfigT | tuple[Problem, ...]:
+        """Read its section of the Rollout, or say what is wrong with it; paths begin at the section."""
         ...
 
     def reads(self, config: ConfigT) -> tuple[ObjectRef, ...]:
         """The objects it needs to see."""
+        ...
+
+    def problems(self, config: ConfigT, objects: Objects) -> tuple[Problem, ...]:
+        """What is wrong with the users' objects, found before any pod is made.
+
+        What could not be read is no problem: nobody knows yet.
+        """
         ...
 
     def observe(self, config: ConfigT, objects: Objects) -> TrafficSeen | Unknown:
@@ -170,5 +207,8 @@ class TrafficRouter(Protocol[ConfigT]):
         ...
 
     def render(self, config: ConfigT, intent: TrafficIntent, objects: Objects) -> tuple[Manifest, ...]:
-        """The manifests that put the intent in force; rendering twice changes nothing, foreign fields are kept."""
+        """The manifests that put the intent in force, whole; rendering twice changes nothing, foreign fields are kept.
+
+        Asked only when every object is readable and `problems` finds none.
+        """
         ...

@@ -42,6 +42,11 @@ def canary(*steps: int | Json, **fields: Any) -> Json:
     return {"canary": {**({"steps": written} if written else {}), **fields}}
 
 
+def blue_green(**fields: Any) -> Json:
+    """A blue-green strategy with both Services."""
+    return {"blueGreen": {"activeService": "web-active", "previewService": "web-preview", **fields}}
+
+
 def a_pod_template(image: str = "v1") -> Json:
     """A pod of one container."""
     return {
@@ -71,6 +76,21 @@ def a_rollout(strategy: Json | None = None, *, image: str = "v1", replicas: int 
             **spec,
         },
     }
+
+
+def a_deployment(*, image: str = "v1", replicas: int = 10) -> Json:
+    """A Deployment named `web` in `shop`, as the API server holds it."""
+    meta = {"name": "web", "namespace": "shop", "uid": "deployment-uid", "generation": 1, "resourceVersion": "1"}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": a_pod_template(image)}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+
+
+def referring(rollout: Json, *, scale_down: str = "") -> Json:
+    """The Rollout without a template of its own: it takes that of the Deployment `web`."""
+    spec = {key: value for key, value in rollout["spec"].items() if key not in ("template", "selector")}
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec["workloadRef"] = {**reference, **({"scaleDown": scale_down} if scale_down else {})}
+    return {**rollout, "spec": spec}
 
 
 def a_metric(name: str = "success-rate", *, success: str = "result[0] >= 0.95", **fields: Any) -> Json:

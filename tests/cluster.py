@@ -29,11 +29,33 @@ class Crash(Exception):
     """The controller died before or after this write."""
 
 
+@dataclass(eq=False)
+class PlayedPod:
+    """A pod: when it was made, and what it wears."""
+
+    name: str
+    made_at: datetime
+    metadata: Json
+
+
 @dataclass
 class Pods:
-    """The pods of one ReplicaSet: when each was made."""
+    """The pods of one ReplicaSet, and how many it ever had."""
 
-    made_at: list[datetime] = field(default_factory=list)
+    each: list[PlayedPod] = field(default_factory=list)
+    made: int = 0
+
+    def add(self, raw: Json, now: datetime) -> None:
+        """Make one from the template of its ReplicaSet."""
+        metadata = raw["spec"]["template"].get("metadata", {})
+        self.each.append(PlayedPod(f"{raw['metadata']['name']}-{self.made}", now, copy.deepcopy(metadata)))
+        self.made += 1
+
+    def drop(self, uid: str) -> bool:
+        """Take one away; whether it was there. A pod's uid is its name."""
+        before = len(self.each)
+        self.each = [pod for pod in self.each if pod.name != uid]
+        return len(self.each) < before
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,8 @@ class Settings:
 
     ready_after: Callable[[str], int | None] = lambda image: 5
     """Seconds until a pod of this image is ready; None: never."""
+    pods_per_second: int | None = None
+    """How many pods of one ReplicaSet are made within a second; None: all that are asked for."""
     reading: Callable[[str, datetime], Any] = lambda metric, now: [1.0]
     """What a metric's query answers; an Exception's text is a provider error."""
 
@@ -56,11 +80,19 @@ class Cluster:
         self.rollout = copy.deepcopy(rollout)
         self.replica_sets: dict[str, Json] = {}
         self.runs: dict[str, Json] = {}
+        self.services: dict[str, Json] = {}
+        self.routes: dict[str, Json] = {}
+        """By router: how it splits traffic, as an object of its own."""
+        self.workloads: dict[str, Json] = {}
+        """Deployments: one ReplicaSet and its pods in one."""
         self.pods: dict[str, Pods] = {}
         self.writes = 0
         self.before_write: Callable[[str], None] = lambda what: None
         self.after_write: Callable[[str], None] = lambda what: None
         self.before_scale: Callable[[str, int], None] = lambda name, replicas: None
+        self.before_workload: Callable[[str, int], None] = lambda name, replicas: None
+        self.before_traffic: Callable[[dict[str, Json], dict[str, Json]], None] = lambda services, routes: None
+        """Sees the Services and routes as they are about to be."""
         self._version = 100
 
     # The API server
@@ -109,20 +141,35 @@ class Cluster:
 
     # The ReplicaSet controller and the kubelets
 
-    def fill(self) -> None:
-        """Make and remove pods as ReplicaSets ask for, and report them."""
-        for name in [name for name in self.pods if name not in self.replica_sets]:
-            del self.pods[name]
-        for name, raw in self.replica_sets.items():
-            pods = self.pods.setdefault(name, Pods()).made_at
-            wanted = raw["spec"]["replicas"]
-            pods += [self.now] * (wanted - len(pods))
-            while len(pods) > wanted:  # unready pods first, then the youngest
-                pods.remove(max(pods, key=lambda made: (not self.is_ready(raw, made), made)))
+    def start_workloads(self) -> None:
+        """Deployments that were there long before: their pods are ready."""
+        for name, raw in self.workloads.items():
+            pods = self.pods.setdefault(name, Pods())
+            for _ in range(raw["spec"]["replicas"]):
+                pods.add(raw, self.now - timedelta(days=1))
             self._count(raw)
 
+    def fill(self) -> None:
+        """Make and remove pods as ReplicaSets ask for, and report them."""
+        owners = {**self.replica_sets, **self.workloads}
+        for name in [name for name in self.pods if name not in owners]:
+            del self.pods[name]
+        for name, raw in owners.items():
+            pods = self.pods.setdefault(name, Pods())
+            wanted = raw["spec"]["replicas"]
+            for _ in range(self._to_make(pods, wanted)):
+                pods.add(raw, self.now)
+            while len(pods.each) > wanted:  # unready pods first, then the youngest
+                pods.each.remove(max(pods.each, key=lambda pod: (not self.is_ready(raw, pod.made_at), pod.made_at)))
+            self._count(raw)
+
+    def _to_make(self, pods: Pods, wanted: int) -> int:
+        """How many pods are made now."""
+        pace, lacking = self.settings.pods_per_second, wanted - len(pods.each)
+        return lacking if pace is None else min(lacking, pace - sum(1 for pod in pods.each if pod.made_at == self.now))
+
     def _count(self, raw: Json) -> None:
-        pods = self.pods[raw["metadata"]["name"]].made_at
+        pods = self.pods_of(raw["metadata"]["name"])
         ready = sum(1 for made in pods if self.is_ready(raw, made))
         status = {
             "replicas": len(pods),
@@ -142,17 +189,27 @@ class Cluster:
     def _pod_times(self) -> list[datetime]:
         times = []
         for name, pods in self.pods.items():
-            raw = self.replica_sets.get(name)
+            raw = self.replica_sets.get(name) or self.workloads.get(name)
             if raw is None:
                 continue
+            if len(pods.each) < raw["spec"]["replicas"]:
+                times.append(self.now + timedelta(seconds=1))
             after = self.settings.ready_after(raw["spec"]["template"]["spec"]["containers"][0]["image"])
             if after is not None:
-                times += [made + timedelta(seconds=after) for made in pods.made_at]
+                times += [pod.made_at + timedelta(seconds=after) for pod in pods.each]
         return times
 
     def pods_of(self, name: str) -> list[datetime]:
         """When the pods of this ReplicaSet were made."""
-        return self.pods[name].made_at if name in self.pods else []
+        return [pod.made_at for pod in self.pods[name].each] if name in self.pods else []
+
+    def _patch_pod(self, name: str, uid: str, patch: Mapping[str, Any]) -> None:
+        """Change what a pod wears; one that is gone needs nothing."""
+        pod = next((pod for pods in self.pods.values() for pod in pods.each if pod.name == uid), None)
+        with self._writing(f"patch {name}"):
+            if pod is not None:
+                merge(pod.metadata, copy.deepcopy(dict(patch["metadata"])))
+                self._version += 1
 
 
 def merge(target: Json, patch: Mapping[str, Any]) -> None:
@@ -160,7 +217,9 @@ def merge(target: Json, patch: Mapping[str, Any]) -> None:
     for key, value in patch.items():
         if value is None:
             target.pop(key, None)
-        elif isinstance(value, dict) and isinstance(target.get(key), dict):
+        elif isinstance(value, dict):
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
             merge(target[key], value)
         else:
-            target[key] = {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+            target[key] = value

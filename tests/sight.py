@@ -8,6 +8,7 @@ must change together with its resourceVersion, or nobody sees the change.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,12 +18,13 @@ from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
 from rollouts.api.findings import Finding
 from rollouts.api.parse import Parsed
 from rollouts.api.rollout import Rollout
-from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable, VerbOwner
+from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable, VerbOwner, Workload
 from rollouts.lib import selectors, timestamps
+from tests import roads
 from tests.builders import NOON, Json
 from tests.cluster import Cluster
 
-KINDS = ("rollout", "replica_sets", "runs")
+KINDS = ("rollout", "replica_sets", "runs", "services", "routes", "workloads")
 
 T = TypeVar("T")
 
@@ -57,6 +59,9 @@ class Sight:
         self.rollout: Copy
         self.replica_sets: dict[str, Copy] = {}
         self.runs: dict[str, Copy] = {}
+        self.services: dict[str, Copy] = {}
+        self.routes: dict[str, Copy] = {}
+        self.workloads: dict[str, Copy] = {}
         self.deliver()
 
     def deliver(self, *kinds: str) -> None:
@@ -67,6 +72,12 @@ class Sight:
                     self.rollout = _copied(getattr(self, "rollout", None), self._cluster.rollout)
                 case "replica_sets":
                     self.replica_sets = _all_copied(self.replica_sets, self._cluster.replica_sets)
+                case "services":
+                    self.services = _all_copied(self.services, self._cluster.services)
+                case "routes":
+                    self.routes = _all_copied(self.routes, self._cluster.routes)
+                case "workloads":
+                    self.workloads = _all_copied(self.workloads, self._cluster.workloads)
                 case _:
                     self.runs = _all_copied(self.runs, self._cluster.runs)
 
@@ -74,7 +85,7 @@ class Sight:
         self, *, templates: Iterable[Json], pods: tuple[Pod, ...] | None, verb_owners: dict[str, VerbOwner]
     ) -> Seen:
         """The snapshot that a decision about the Rollout gets."""
-        rollout, problems = self.rollout.made("rollout", _rollout)
+        rollout, problems = self._resolved()
         sets = [self._replica_set(copied) for copied in self.replica_sets.values()]
         ours = [rs for rs in sets if rs.is_owned or (rs.is_selected and not _controller(rs.owners))]
         return Seen(
@@ -87,9 +98,17 @@ class Sight:
             ),
             run_names_taken=frozenset(name for name in self.runs if not self.is_own(self.runs[name].raw)),
             templates={_ref(raw): self._template(raw) for raw in templates},
+            services={name: roads.service(copied.raw) for name, copied in self.services.items()},
+            routes={name: roads.seen(copied.raw, self.rollout.raw) for name, copied in self.routes.items()},
+            workload=next((_workload(copied.raw) for copied in self.workloads.values()), None),
             pods=pods,
             verb_owners=dict(verb_owners),
         )
+
+    def versions(self) -> tuple[Rollout, list[ReplicaSet]]:
+        """The Rollout and the ReplicaSets it owns, as a decision is asked whether it needs pods."""
+        sets = [self._replica_set(copied) for copied in self.replica_sets.values()]
+        return self._resolved()[0], [rs for rs in sets if rs.is_owned]
 
     def run(self, name: str, readings: tuple[Any, ...]) -> RunSeen:
         """The snapshot that a decision about a run gets."""
@@ -106,8 +125,16 @@ class Sight:
         own = (copied for copied in self.runs.values() if self.is_own(copied.raw))
         return [copied.made("run", parse.parse_analysis_run).value for copied in own]
 
+    def _resolved(self) -> tuple[Rollout, tuple[Finding, ...]]:
+        """The Rollout with the template and the selector of the Deployment it refers to, if it does."""
+        copied = next(iter(self.workloads.values()), None)
+        if copied is not None:
+            spec: Json = copied.raw["spec"]
+            return self.rollout.made(f"rollout with {copied.version}", lambda raw: _referring(raw, spec))
+        return self.rollout.made("rollout", _rollout)
+
     def _replica_set(self, copied: Copy) -> ReplicaSet:
-        selector = self.rollout.raw["spec"].get("selector", {})
+        selector = self._resolved()[0].spec.selector or {}
         return copied.made(
             f"replica set for {selector}",
             lambda raw: _replica_set(
@@ -136,6 +163,25 @@ def _all_copied(old: dict[str, Copy], stored: dict[str, Json]) -> dict[str, Copy
 def _rollout(raw: Json) -> tuple[Rollout, tuple[Finding, ...]]:
     parsed = parse.parse_rollout(raw)
     return parsed.value, validate.validate(parsed)
+
+
+def _referring(raw: Json, workload: Json) -> tuple[Rollout, tuple[Finding, ...]]:
+    parsed = parse.parse_rollout(raw)
+    problems = validate.validate(parsed, resolved_template=workload["template"])
+    spec = dataclasses.replace(parsed.value.spec, template=workload["template"], selector=workload["selector"])
+    return dataclasses.replace(parsed.value, spec=spec), problems
+
+
+def _workload(raw: Json) -> Workload:
+    meta = raw["metadata"]
+    return Workload(
+        kind=raw["kind"],
+        name=meta["name"],
+        resource_version=meta["resourceVersion"],
+        generation=meta["generation"],
+        wanted=raw["spec"]["replicas"],
+        ready=raw.get("status", {}).get("readyReplicas", 0),
+    )
 
 
 def _ref(raw: Json) -> TemplateRef:

@@ -56,7 +56,12 @@ def test_proofs_are_there(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [("spec",), ("spec", "strategy", "canary"), ("spec", "strategy", "canary", "steps", "[]")],
+    [
+        ("spec",),
+        ("spec", "strategy", "blueGreen"),
+        ("spec", "strategy", "canary"),
+        ("spec", "strategy", "canary", "steps", "[]"),
+    ],
     ids=lambda path: ".".join(path),
 )
 def test_every_field_has_its_row(path: tuple[str, ...]) -> None:

@@ -23,11 +23,12 @@ from rollouts.api.findings import Kind, at
 from rollouts.api.status import RolloutStatus
 from rollouts.core import actions as act
 from rollouts.core import naming
-from rollouts.core.decide import decide
+from rollouts.core.decide import decide, wants_pods
 from rollouts.core.measured import decide_run
 from rollouts.core.observed import Pod, ReadingSeen, Seen, VerbOwner
 from rollouts.core.plan import Note
 from rollouts.lib import timestamps
+from tests import roads
 from tests.builders import NOON, Json
 from tests.cluster import Cluster, Conflict, Settings, Unreachable, merge
 from tests.sight import KINDS, Sight
@@ -38,8 +39,19 @@ TURNS_MAX = 200  # a play that does not come to rest within so many turns is a b
 class World(Cluster):
     """See the module."""
 
-    def __init__(self, rollout: Json, *, templates: Iterable[Json] = (), settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        rollout: Json,
+        *,
+        templates: Iterable[Json] = (),
+        settings: Settings | None = None,
+        workload: Json | None = None,
+    ) -> None:
         super().__init__(rollout, settings or Settings())
+        if workload is not None:
+            self.workloads[workload["metadata"]["name"]] = copy.deepcopy(workload)
+            self.start_workloads()
+        self.services, self.routes = roads.built(rollout)
         self.templates = {template["metadata"]["name"]: template for template in templates}
         self.readings: dict[str, list[ReadingSeen]] = {}
         self.verb_owners: dict[str, VerbOwner] = {}
@@ -50,6 +62,8 @@ class World(Cluster):
         """A write failed, so the key comes again."""
         self.is_behind = False
         """A cache stayed behind in this turn."""
+        self.pods_listed = 0
+        """How often a decision had its pods listed."""
         self.requeue_at: datetime | None = None
         self._run_requeues: dict[str, datetime | None] = {}
         self._version_seen = ""
@@ -72,10 +86,21 @@ class World(Cluster):
         self._touch(self.rollout)
 
     def set_image(self, image: str) -> None:
-        """A new version."""
-        template = copy.deepcopy(self.rollout["spec"]["template"])
+        """A new version, where the pod template is."""
+        holder = next(iter(self.workloads.values()), self.rollout)
+        template = copy.deepcopy(holder["spec"]["template"])
         template["spec"]["containers"][0]["image"] = image
-        self.edit({"spec": {"template": template}})
+        if holder is self.rollout:
+            self.edit({"spec": {"template": template}})
+        else:
+            self.edit_workload(holder["metadata"]["name"], {"template": template})
+
+    def edit_workload(self, name: str, spec: Json) -> None:
+        """Merge-patch the spec of a Deployment as its owner does."""
+        raw = self.workloads[name]
+        merge(raw["spec"], spec)
+        raw["metadata"]["generation"] += 1
+        self._touch(raw)
 
     def patch_status(self, change: Json) -> None:
         """Merge-patch the status subresource, as the kubectl plugin does."""
@@ -102,6 +127,20 @@ class World(Cluster):
             meta["creationTimestamp"] = timestamps.render(self.now)
             self.runs[name] = {"metadata": meta, "spec": {"metrics": []}, "status": {"phase": phase}}
             self._touch(self.runs[name])
+
+    def apply_service(self, name: str, version: str | None = None) -> None:
+        """Write a Service as its user has it, which names no version; or one that the user wants."""
+        merge(self.services[name], {"spec": {"selector": {naming.POD_HASH_LABEL: version}}})
+        self._touch(self.services[name])
+
+    def new_service(self, name: str) -> None:
+        """Make a Service as its user has it."""
+        self.services[name] = roads.new_service(name)
+        self._touch(self.services[name])
+
+    def lose_pods(self, name: str) -> None:
+        """All pods of a ReplicaSet die; its controller makes new ones."""
+        self.pods[name].each.clear()
 
     # Time
 
@@ -188,8 +227,18 @@ class World(Cluster):
                 self._measure(action)
             case act.EvictPod():
                 self._evict(action)
+            case act.PatchPod():
+                self._patch_pod(action.name, action.uid, action.patch)
             case act.PatchRollout():
                 self._patch_rollout(action)
+            case act.PatchService():
+                self.before_traffic(_with(self.services, action.name, action.patch), self.routes)
+                self._patch(self.services, action.name, action.patch, action.seen_version)
+            case act.SetTraffic():
+                self._set_traffic(action)
+            case act.ScaleWorkload():
+                self.before_workload(action.name, action.replicas)
+                self._patch(self.workloads, action.name, {"spec": {"replicas": action.replicas}}, action.seen_version)
             case act.CreateAnalysisRun() | act.TerminateAnalysisRun() | act.DeleteAnalysisRun():
                 self._carry_out_run(action)
             case _:
@@ -224,6 +273,14 @@ class World(Cluster):
             case _:
                 assert_never(action)
 
+    def _set_traffic(self, action: act.SetTraffic) -> None:
+        for name in sorted(self.sight.routes):
+            seen = self.sight.routes[name]
+            patch = roads.rendered(seen.raw, action.intent)
+            if patch is not None:
+                self.before_traffic(self.services, _with(self.routes, name, patch))
+                self._patch(self.routes, name, patch, seen.version)
+
     def _patch_rollout(self, action: act.PatchRollout) -> None:
         if self.rollout["metadata"]["resourceVersion"] != self._version_seen:
             raise Conflict(action)
@@ -246,10 +303,8 @@ class World(Cluster):
 
     def _evict(self, action: act.EvictPod) -> None:
         name, _, _ = action.name.rpartition("-")
-        made = datetime.fromisoformat(action.uid)
         with self._writing(f"evict {action.name}"):
-            if made in self.pods_of(name):
-                self.pods[name].made_at.remove(made)
+            if name in self.pods and self.pods[name].drop(action.uid):
                 self._count(self.replica_sets[name])
 
     def _write_status(self, raw: Json, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -274,19 +329,23 @@ class World(Cluster):
         return [at for name, at in self._run_requeues.items() if name in self.runs]
 
     def _pods_seen(self) -> tuple[Pod, ...] | None:
-        if "restartAt" not in self.rollout["spec"]:
+        if not wants_pods(*self.sight.versions()):
             return None
+        self.pods_listed += 1
         return tuple(
             Pod(
-                name=f"{name}-{ordinal}",
-                uid=made.isoformat(),
-                created_at=made,
+                name=pod.name,
+                uid=pod.name,
+                created_at=pod.made_at,
                 is_deleting=False,
-                is_available=self.is_ready(self.replica_sets[name], made),
+                is_available=self.is_ready(self.replica_sets[name], pod.made_at),
                 replica_set_uid=self.replica_sets[name]["metadata"]["uid"],
+                labels=dict(pod.metadata.get("labels", {})),
+                annotations=dict(pod.metadata.get("annotations", {})),
             )
             for name, pods in self.pods.items()
-            for ordinal, made in enumerate(pods.made_at)
+            if name in self.replica_sets
+            for pod in pods.each
         )
 
     # What tests look at
@@ -323,6 +382,13 @@ class World(Cluster):
             raw["spec"]["template"]["spec"]["containers"][0]["image"]: raw["spec"]["replicas"]
             for raw in self.replica_sets.values()
         }
+
+
+def _with(kind: dict[str, Json], name: str, patch: Mapping[str, Any]) -> dict[str, Json]:
+    """The objects as they are when one of them is patched."""
+    patched = copy.deepcopy(kind[name])
+    merge(patched, copy.deepcopy(dict(patch)))
+    return {**kind, name: patched}
 
 
 def _taken(kind: type, status: Mapping[str, Any]) -> None:

@@ -38,12 +38,37 @@ class TrafficRouting:
         return DEFAULT_MAX_WEIGHT if self.max_traffic_weight is None else self.max_traffic_weight
 
 
+ORDER = ("istio", "nginx", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix")
+"""Routers in the order in which traffic passes through them; plugins come last."""
+PLUGINS = "plugins"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What a rollout says to one router. `members` lead to it from `trafficRouting`; a plugin goes by its own name."""
+
+    router: str
+    members: tuple[str, ...]
+    config: Any
+
+
+def used_sections(routing: TrafficRouting | None) -> tuple[Section, ...]:
+    """The sections of the routers a rollout uses, in the order in which they are applied."""
+    sections = {} if routing is None else routing.routers
+    used = used_routers(routing)
+    plugins = sections[PLUGINS] if PLUGINS in used else {}
+    native = used if not isinstance(plugins, Mapping) else used - {PLUGINS}
+    in_order = sorted(native, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    found = [Section(router=name, members=(name,), config=sections[name]) for name in in_order]
+    if isinstance(plugins, Mapping):
+        found += [Section(router=name, members=(PLUGINS, name), config=plugins[name]) for name in plugins]
+    return tuple(found)
+
+
 def used_routers(routing: TrafficRouting | None) -> frozenset[str]:
     """The routers a rollout uses, by JSON name; `plugins` counts only when it names one."""
     sections = {} if routing is None else routing.routers
-    return frozenset(
-        name for name, section in sections.items() if section is not None and (section or name != "plugins")
-    )
+    return frozenset(name for name, section in sections.items() if section is not None and (section or name != PLUGINS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

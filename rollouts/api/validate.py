@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
-from rollouts.api import validate_canary, validate_labels, validate_template
+from rollouts.api import validate_canary, validate_labels, validate_metadata, validate_template
 from rollouts.api.codec import Problem
 from rollouts.api.findings import Finding, Place, at, malformed
 from rollouts.api.parse import Parsed
@@ -60,6 +60,8 @@ def _spec(rollout: Rollout, resolved: Mapping[str, Any] | None, unread: set[str]
     yield from _not_negative(spec.revision_history_limit, SPEC / "revisionHistoryLimit")
     yield from _progress_deadline(spec)
     yield from _strategy(rollout, unread)
+    template = spec.template if spec.workload_ref is None else resolved
+    yield from validate_metadata.metadata(spec, template, SPEC / "strategy")
 
 
 def _not_negative(value: int | None, place: Place) -> Iterator[Finding]:

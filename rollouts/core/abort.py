@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from rollouts.api import conditions as c
-from rollouts.api.status import RolloutStatus
+from rollouts.api.status import BlueGreenStatus, RolloutStatus
 from rollouts.core import conditions, pause
 from rollouts.core.plan import WARNING, Change, Note
 from rollouts.core.turn import Turn
@@ -58,8 +58,13 @@ def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
             message="Retrying Rollout after abort",
             now=turn.now,
         )
-        return Change(status=dataclasses.replace(status, conditions=retried))
+        return Change(status=dataclasses.replace(status, conditions=retried, blue_green=begun(status.blue_green)))
     return Change(status=status)
+
+
+def begun(before: BlueGreenStatus) -> BlueGreenStatus:
+    """What a new attempt starts with: where the Services lead, and nothing that was proven or waited for."""
+    return BlueGreenStatus(active_selector=before.active_selector, preview_selector=before.preview_selector)
 
 
 def _moment(turn: Turn, status: RolloutStatus) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rollouts.ports import TrafficIntent
+
 Manifest = Mapping[str, Any]
 
 
@@ -50,6 +52,35 @@ class DeleteReplicaSet:
 
     name: str
     uid: str
+    seen_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchService:
+    """Merge-patch a Service: the version its selector names, and whose it is."""
+
+    name: str
+    patch: Manifest
+    seen_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTraffic:
+    """Split traffic so, by every router of the Rollout.
+
+    It is part of every plan of a Rollout that routes: only what differs from what is rendered is written, so that what
+    somebody else changes is put right.
+    """
+
+    intent: TrafficIntent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleWorkload:
+    """Set spec.replicas of the Deployment that spec.workloadRef names."""
+
+    name: str
+    replicas: int
     seen_version: str
 
 
@@ -101,6 +132,16 @@ class EvictPod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatchPod:
+    """Merge-patch labels and annotations of a pod; only while it is the one that was seen. A pod that is gone needs
+    none."""
+
+    name: str
+    uid: str
+    patch: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """Send one query of a run's metric. The reading arrives in a later snapshot under the same (metric, ordinal).
 
@@ -121,10 +162,14 @@ Action = (
     | ScaleReplicaSet
     | PatchReplicaSet
     | DeleteReplicaSet
+    | PatchService
+    | SetTraffic
+    | ScaleWorkload
     | PatchRollout
     | CreateAnalysisRun
     | TerminateAnalysisRun
     | DeleteAnalysisRun
     | EvictPod
+    | PatchPod
     | Measure
 )

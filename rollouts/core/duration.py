@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
-from rollouts.api.rollout import Pause
+from rollouts.api.rollout import BlueGreenStrategy, Pause
 from rollouts.api.status import PauseReason, RolloutDuration, RolloutStatus
 from rollouts.core import pause, rollback
 from rollouts.core.plan import Change
@@ -70,6 +70,8 @@ def _is_carrying_all(turn: Turn, status: RolloutStatus) -> bool:
 def _waits_for_person(turn: Turn, status: RolloutStatus) -> bool:
     if turn.rollout.spec.paused or pause.is_inconclusive(status):
         return True
+    if pause.is_paused_for(status, PauseReason.BLUE_GREEN_PAUSE):
+        return isinstance(turn.strategy, BlueGreenStrategy) and turn.strategy.auto_promotion_enabled is False
     step = current(turn, status)
     is_open_ended = isinstance(step, Pause) and step.duration is None
     return is_open_ended and pause.is_paused_for(status, PauseReason.CANARY_PAUSE_STEP)

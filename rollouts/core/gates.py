@@ -1,6 +1,6 @@
-"""The analyses that stand between a canary and more traffic: which runs there must be, and what their verdicts do.
+"""The analyses that stand between a new version and more traffic: which runs there must be, what their verdicts do.
 
-A canary has two gates: the analysis of its current step, and one in the background. Each is answered by one AnalysisRun
+Where a strategy has gates, and where the status names their runs, is in slots.py. Each is answered by one AnalysisRun
 per attempt. The run it looks at is named in the status; its name is derived from (revision, gate, attempt), so creating
 it twice finds it. Only a recorded pass opens a gate: a run that is missing, unreadable, running or in error holds.
 Measuring and judging are in measuring.py and judging.py; what a run's manifest says is in templates.py.
@@ -16,10 +16,12 @@ from datetime import timedelta
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun, Phase
 from rollouts.api.rollout import DEFAULT_RUN_HISTORY_LIMIT, AnalysisStep, RolloutAnalysis
 from rollouts.api.status import AnalysisRunRef, PauseReason, RolloutStatus
-from rollouts.core import abort, measured, pause, rollback, runs, templates
+from rollouts.core import abort, cutover, measured, pause, runs, slots, templates, traffic
 from rollouts.core.actions import Action, CreateAnalysisRun, DeleteAnalysisRun, TerminateAnalysisRun
+from rollouts.core.cutover import Stage
 from rollouts.core.observed import Unreadable
 from rollouts.core.plan import WARNING, Change, Note
+from rollouts.core.slots import AFTER, BACKGROUND, BEFORE, STEP, Slot
 from rollouts.core.turn import Turn, pod_hash_of
 
 StatusChange = Change[RolloutStatus]
@@ -41,11 +43,12 @@ def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
     seen = turn.seen.analysis_runs
     if isinstance(seen, Unreadable):
         return _unread(turn, status, seen)
-    if is_void(turn, status):
+    if slots.is_void(turn, status):
         return _ended(turn, status)
-    change = _answered(turn, Change(status=status), _background(turn, status), BACKGROUND)
-    if not change.status.abort:
-        change = _answered(turn, change, _step(turn, change.status), STEP)
+    change = Change(status=status)
+    for slot in slots.of(turn.strategy):
+        if not change.status.abort:
+            change = _answered(turn, change, GATES[slot.kind](turn, change.status), slot)
     return _ended_others(turn, change)
 
 
@@ -54,21 +57,15 @@ def watch(turn: Turn, status: RolloutStatus) -> StatusChange:
     seen = turn.seen.analysis_runs
     if isinstance(seen, Unreadable):
         return _unread(turn, status, seen)
-    if is_void(turn, status):
+    if slots.is_void(turn, status):
         return _ended(turn, status)
     change = Change(status=status)
-    for slot in (BACKGROUND, STEP):
+    for slot in slots.of(turn.strategy):
         ref = slot.get(change.status)
         run = _named(turn, ref.name) if ref else None
         if run is not None and not change.status.abort:
             change = _verdict(turn, change, slot, run)
     return change
-
-
-def is_void(turn: Turn, status: RolloutStatus) -> bool:
-    """Whether no analysis has a say: nothing is being updated, it was given up, or people chose to skip the gates."""
-    is_settled = status.stable_rs in ("", turn.pod_hash)
-    return is_settled or status.abort or status.promote_full or rollback.is_within_window(turn, status)
 
 
 def is_proven(turn: Turn, status: RolloutStatus) -> bool:
@@ -99,7 +96,7 @@ def forget(turn: Turn, status: RolloutStatus) -> StatusChange:
     limits = turn.rollout.spec.analysis
     successful = limits.successful_run_history_limit if limits else None
     unsuccessful = limits.unsuccessful_run_history_limit if limits else None
-    named = {ref.name for ref in _refs(status)}
+    named = {ref.name for ref in slots.refs(status)}
     finished = [run for run in seen if run.status.phase in COMPLETED_PHASES and run.meta.name not in named]
     versions = {pod_hash_of(rs) for rs in turn.owned if not rs.is_deleting} | {turn.pod_hash}
     gone = [run for run in finished if runs.pod_hash_of(run) not in versions]
@@ -112,39 +109,6 @@ def forget(turn: Turn, status: RolloutStatus) -> StatusChange:
     return Change(status=status, actions=actions)
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """Where the status names a gate's run. `kind` is the word on the run's label; it begins the abort message too."""
-
-    kind: str
-    words: str
-    get: Callable[[RolloutStatus], AnalysisRunRef | None]
-    put: Callable[[RolloutStatus, AnalysisRunRef | None], RolloutStatus]
-
-
-def _put_step(status: RolloutStatus, ref: AnalysisRunRef | None) -> RolloutStatus:
-    return dataclasses.replace(status, canary=dataclasses.replace(status.canary, current_step_analysis_run_status=ref))
-
-
-def _put_background(status: RolloutStatus, ref: AnalysisRunRef | None) -> RolloutStatus:
-    canary = dataclasses.replace(status.canary, current_background_analysis_run_status=ref)
-    return dataclasses.replace(status, canary=canary)
-
-
-STEP = _Slot(
-    kind="Step",
-    words="Step-based analysis phase",
-    get=lambda status: status.canary.current_step_analysis_run_status,
-    put=_put_step,
-)
-BACKGROUND = _Slot(
-    kind="Background",
-    words="Background analysis phase",
-    get=lambda status: status.canary.current_background_analysis_run_status,
-    put=_put_background,
-)
-
-
 def _background(turn: Turn, status: RolloutStatus) -> Gate | None:
     analysis = turn.canary.analysis
     if analysis is None or not analysis.templates or turn.new is None:
@@ -153,8 +117,9 @@ def _background(turn: Turn, status: RolloutStatus) -> Gate | None:
     first = min(analysis.starting_step or 0, len(turn.steps))  # at the latest it watches the last of the way
     if index is not None and index < first:
         return None
-    if turn.new.available == 0 < turn.desired and BACKGROUND.get(status) is None:
-        return None  # nothing is exposed yet, so a sample would say nothing about this version
+    is_unexposed = turn.new.available == 0 < turn.desired or not traffic.is_exposed(turn, status)
+    if is_unexposed and BACKGROUND.get(status) is None:
+        return None  # a sample would say nothing about this version
     return Gate(
         analysis=analysis,
         suffix="",
@@ -167,7 +132,7 @@ def _step(turn: Turn, status: RolloutStatus) -> Gate | None:
     if index is None or index >= len(turn.steps) or turn.new is None:
         return None
     step = turn.steps[index]
-    if not isinstance(step, AnalysisStep):
+    if not isinstance(step, AnalysisStep) or (STEP.get(status) is None and not traffic.is_exposed(turn, status)):
         return None
     return Gate(
         analysis=step.analysis,
@@ -176,7 +141,41 @@ def _step(turn: Turn, status: RolloutStatus) -> Gate | None:
     )
 
 
-def _answered(turn: Turn, change: StatusChange, gate: Gate | None, slot: _Slot) -> StatusChange:
+def _before(turn: Turn, status: RolloutStatus) -> Gate | None:
+    """Before the switch: from when the new version has its pods, and whoever measures through preview reaches them."""
+    analysis = turn.blue_green.pre_promotion_analysis
+    if analysis is None or not analysis.templates or turn.new is None:
+        return None
+    is_led = not turn.blue_green.preview_service or cutover.preview_hash(turn) == turn.pod_hash
+    is_seen = cutover.unseen(turn) is None
+    if BEFORE.get(status) is None and not (cutover.is_ready(turn, status) and is_led and is_seen):
+        return None
+    return Gate(analysis=analysis, suffix="-pre", labels={"rollout-type": BEFORE.kind})
+
+
+def _after(turn: Turn, status: RolloutStatus) -> Gate | None:
+    """After the switch: as long as users reach the new version. What was measured of another proves nothing."""
+    analysis = turn.blue_green.post_promotion_analysis
+    if analysis is None or not analysis.templates or turn.new is None:
+        return None
+    if cutover.unseen(turn) is None and cutover.active_hash(turn) != turn.pod_hash:
+        return None
+    is_due = cutover.stage(turn, status) is Stage.VERIFYING and cutover.is_saturated(turn, turn.new)
+    if AFTER.get(status) is None and not is_due:
+        return None
+    return Gate(analysis=analysis, suffix="-post", labels={"rollout-type": AFTER.kind})
+
+
+GATES: Mapping[str, Callable[[Turn, RolloutStatus], Gate | None]] = {
+    BACKGROUND.kind: _background,
+    STEP.kind: _step,
+    BEFORE.kind: _before,
+    AFTER.kind: _after,
+}
+"""By slot: the analysis that decides there now; None: there is none, or not yet."""
+
+
+def _answered(turn: Turn, change: StatusChange, gate: Gate | None, slot: Slot) -> StatusChange:
     """The gate's run found or started, its verdict acted on."""
     status = change.status
     if gate is None:
@@ -203,7 +202,7 @@ def _is_final(ref: AnalysisRunRef | None) -> bool:
 
 
 def _started(
-    turn: Turn, change: StatusChange, gate: Gate, slot: _Slot, *, base: str, again: AnalysisRunRef | None
+    turn: Turn, change: StatusChange, gate: Gate, slot: Slot, *, base: str, again: AnalysisRunRef | None
 ) -> StatusChange:
     """A new attempt; or, when the status names a run that cannot be found, the same one `again`."""
     unclear = templates.unreadable(gate.analysis, turn.seen.templates)
@@ -218,7 +217,7 @@ def _started(
     return dataclasses.replace(change, status=status, actions=(*change.actions, create), notes=(*change.notes, note))
 
 
-def _verdict(turn: Turn, change: StatusChange, slot: _Slot, run: AnalysisRun) -> StatusChange:
+def _verdict(turn: Turn, change: StatusChange, slot: Slot, run: AnalysisRun) -> StatusChange:
     before = slot.get(change.status)
     phase, said = _proven_phase(run)
     ref = AnalysisRunRef(name=run.meta.name, status=phase, message=said)
@@ -244,7 +243,7 @@ def _proven_phase(run: AnalysisRun) -> tuple[Phase, str]:
     return Phase.INCONCLUSIVE, f"ended before it had measured {', '.join(lacking)}"
 
 
-def _told(slot: _Slot, before: AnalysisRunRef | None, ref: AnalysisRunRef, *, uid: str) -> tuple[Note, ...]:
+def _told(slot: Slot, before: AnalysisRunRef | None, ref: AnalysisRunRef, *, uid: str) -> tuple[Note, ...]:
     old = before.status if before and before.name == ref.name else ""
     if old == ref.status:
         return ()
@@ -261,12 +260,12 @@ def _unread(turn: Turn, status: RolloutStatus, seen: Unreadable) -> StatusChange
 
 
 def _ended(turn: Turn, status: RolloutStatus) -> StatusChange:
-    return _ended_others(turn, Change(status=_put_background(_put_step(status, None), None)))
+    return _ended_others(turn, Change(status=slots.vacated(turn, status)))
 
 
 def _ended_others(turn: Turn, change: StatusChange) -> StatusChange:
     """Runs that no gate looks at measure nothing any more."""
-    named = {ref.name for ref in _refs(change.status)}
+    named = {ref.name for ref in slots.refs(change.status)}
     stray = [
         run
         for run in _runs(turn)
@@ -277,10 +276,6 @@ def _ended_others(turn: Turn, change: StatusChange) -> StatusChange:
     ]
     ends: tuple[Action, ...] = tuple(TerminateAnalysisRun(name=run.meta.name) for run in stray)
     return dataclasses.replace(change, actions=(*change.actions, *ends))
-
-
-def _refs(status: RolloutStatus) -> tuple[AnalysisRunRef, ...]:
-    return tuple(ref for ref in (STEP.get(status), BACKGROUND.get(status)) if ref is not None)
 
 
 def _runs(turn: Turn) -> tuple[AnalysisRun, ...]:

@@ -2,9 +2,8 @@
 
 The version acted on last stays where it is, whatever the template says by now, and nothing new begins. An update under
 way can still be given up, by people and by a verdict that fails, because a bad version does not wait for a correction;
-and `spec.replicas` is followed wherever the weight is certain. Where even that is not (a strategy that is not carried
-out, as traffic routing, where pods alone do not decide who serves) nothing moves, and verbs are answered with the
-reason.
+and `spec.replicas` is followed wherever the weight is certain: where pods alone decide who serves, or the one active
+Service of blue-green. Where even that is not nothing moves, and verbs are answered with the reason.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
+from typing import assert_never
 
 from rollouts.api import conditions as c
 from rollouts.api import validate
 from rollouts.api.findings import Finding
-from rollouts.api.rollout import CanaryStrategy
+from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy, Strategy
 from rollouts.api.status import RolloutPhase, RolloutStatus
-from rollouts.core import abort, conditions, gates, promote, scale, steps, verbs, waiting
+from rollouts.core import abort, conditions, gates, promote, scale, services, steps, verbs, waiting
 from rollouts.core import status as report
 from rollouts.core.conditions import RECONCILING, STALLED
 from rollouts.core.observed import Seen
@@ -27,17 +27,16 @@ from rollouts.core.turn import Turn, last_turn
 
 ABORT_ONLY = frozenset({"abort"})
 NONE: frozenset[str] = frozenset()
-COUNTED_BY = ("spec.replicas", "spec.selector")
+COUNTED_BY = ("spec.replicas", "spec.selector", "spec.strategy.blueGreen.activeService")
 
 
 def plan(seen: Seen, problems: Sequence[Finding], *, now: datetime) -> Plan[RolloutStatus]:
     """Decide one turn under these findings, the one to show first in front."""
-    rollout, strategy = seen.rollout, seen.rollout.spec.strategy
-    canary = strategy if isinstance(strategy, CanaryStrategy) else CanaryStrategy()
-    turn = last_turn(seen, canary=canary, now=now)
+    rollout = seen.rollout
+    turn = last_turn(seen, strategy=rollout.spec.strategy or CanaryStrategy(), now=now)
     why = f"the spec is invalid: {problems[0].text}"
     if _is_certain(turn, problems):
-        hold = (verbs.heeding(ABORT_ONLY, why), _settle, gates.watch, _follow)
+        hold = (verbs.heeding(ABORT_ONLY, why), _settle, gates.watch, _lead_back, _follow)
         held = fold(turn, rollout.status, hold, closing=(report.count, report.availability))
         return _said(turn, held, problems[0], outlook=_outlook(turn, held.status))
     refused = fold(turn, rollout.status, (verbs.heeding(NONE, why),))
@@ -61,22 +60,41 @@ def _settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     return abort.settle(turn, status) if status.abort else Change(status=status)
 
 
+def _lead_back(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """The Services of what was given up turn to stable."""
+    return services.point(turn, status) if status.abort else Change(status=status)
+
+
 def _follow(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Keep sizes right wherever the weight is known: not under steps, a promotion or a retry that have not begun."""
     is_settled = status.abort or status.stable_rs == turn.pod_hash
-    is_promoted = status.promote_full and steps.current(turn, status) is not None
+    is_way_left = isinstance(turn.strategy, BlueGreenStrategy) or steps.current(turn, status) is not None
+    is_promoted = status.promote_full and is_way_left
     is_retried = conditions.has(status.conditions, c.PROGRESSING, reason=c.ROLLOUT_ABORTED)
     is_ahead = turn.is_beginning(status) or is_promoted or is_retried
     return scale.scale(turn, status) if is_settled or not is_ahead else Change(status=status)
 
 
 def _is_certain(turn: Turn, problems: Sequence[Finding]) -> bool:
-    """Whether something was acted on before, pods alone decide who serves it, and which and how many are readable."""
-    spec, status, canary = turn.rollout.spec, turn.rollout.status, turn.canary
-    routed = (canary.traffic_routing, canary.canary_service, canary.stable_service, status.canary.weights)
-    is_by_pods = isinstance(spec.strategy, CanaryStrategy) and spec.workload_ref is None and not any(routed)
+    """Whether something was acted on before, who serves is known without a router, and how many is readable."""
+    spec, status = turn.rollout.spec, turn.rollout.status
     is_counted = not any(problem.path.startswith(COUNTED_BY) for problem in problems)
-    return is_by_pods and is_counted and status.current_pod_hash != ""
+    is_known = spec.workload_ref is None and is_counted and status.current_pod_hash != ""
+    return is_known and _is_told_by_status(spec.strategy, status)
+
+
+def _is_told_by_status(strategy: Strategy | None, status: RolloutStatus) -> bool:
+    """Whether the strategy is the one acted on before, and needs no router to know who serves."""
+    match strategy:
+        case CanaryStrategy() as canary:
+            routed = (canary.traffic_routing, canary.canary_service, canary.stable_service, status.canary.weights)
+            return not any(routed)
+        case BlueGreenStrategy():
+            return status.current_step_hash == ""
+        case None:
+            return False
+        case _:
+            assert_never(strategy)
 
 
 def _outlook(turn: Turn, status: RolloutStatus) -> str:
@@ -108,6 +126,7 @@ def _said(turn: Turn, plan: Plan[RolloutStatus], finding: Finding, *, outlook: s
         plan.status,
         conditions=said,
         observed_generation=str(turn.rollout.meta.generation or 0),
+        workload_observed_generation=report.workload_generation(turn),
         phase=RolloutPhase.DEGRADED,
         message=f"{c.INVALID_SPEC}: {message}",
     )

@@ -15,6 +15,7 @@ from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
 from rollouts.api.codec import Problem
 from rollouts.api.findings import Finding
 from rollouts.api.rollout import Rollout
+from rollouts.ports import TrafficSeen, Unknown
 
 Json = Mapping[str, Any]
 
@@ -71,7 +72,7 @@ class ReplicaSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod of the Rollout; listed only while a restart is due."""
+    """A pod of the Rollout; listed only while a decision needs it (see `decide.wants_pods`)."""
 
     name: str
     uid: str
@@ -79,6 +80,32 @@ class Pod:
     is_deleting: bool
     is_available: bool
     replica_set_uid: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A Service that the strategy names."""
+
+    name: str
+    resource_version: str
+    selector: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What spec.workloadRef names. Its template and selector are in the Rollout already; this is the rest of it."""
+
+    kind: str
+    name: str
+    resource_version: str
+    generation: int
+    wanted: int
+    """spec.replicas; 0 for a PodTemplate."""
+    ready: int
+    """status.readyReplicas"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +128,18 @@ class Seen:
 
     A key that is missing: it does not exist.
     """
+    services: Mapping[str, Service | Unreadable] = field(default_factory=dict)
+    """The Services that the strategy names, by name. A key that is missing: it does not exist."""
+    routes: Mapping[str, TrafficSeen | Unknown] = field(default_factory=dict)
+    """What each router of the strategy says is in force, by the router's name, in the order they are applied."""
+    routers_unserved: frozenset[str] = frozenset()
+    """Routers that the strategy names and this controller has no code for."""
+    route_problems: tuple[Finding, ...] = ()
+    """What the routers find wrong with their sections and with the users' objects."""
+    workload: Workload | None = None
+    """What spec.workloadRef names, when there is such a reference and it could be resolved."""
     pods: tuple[Pod, ...] | Unreadable | None = None
-    """None: not read, because no restart is due (see `decide.wants_pods`)."""
+    """None: not read, because nothing needs them (see `decide.wants_pods`)."""
     verb_owners: Mapping[str, VerbOwner] = field(default_factory=dict)
     """By annotation key, for annotations under rollouts.io/."""
     keeps_verbs: bool = True

@@ -10,9 +10,16 @@ import dataclasses
 from datetime import datetime
 
 from rollouts.api import conditions as c
-from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, AnalysisStep, ExperimentStep, Pause
+from rollouts.api.rollout import (
+    DEFAULT_PROGRESS_DEADLINE_SECONDS,
+    AnalysisStep,
+    BlueGreenStrategy,
+    ExperimentStep,
+    Pause,
+)
 from rollouts.api.status import RolloutStatus
-from rollouts.core import abort, conditions, scale
+from rollouts.core import abort, conditions, counts, cutover
+from rollouts.core.cutover import Stage
 from rollouts.core.plan import Change
 from rollouts.core.steps import current
 from rollouts.core.turn import Turn
@@ -69,12 +76,13 @@ def progressing(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 def is_healthy(turn: Turn, status: RolloutStatus) -> bool:
     """Whether the wanted version is stable and all of it, and nothing but it, is there."""
     index = status.current_step_index
-    return (
-        turn.new is not None
-        and status.stable_rs == turn.pod_hash
-        and (index is None or index == len(turn.steps))
-        and turn.new.current == turn.new.available == status.replicas == turn.desired
-    )
+    is_all = turn.new is not None and turn.new.current == turn.new.available == turn.desired
+    if status.stable_rs != turn.pod_hash or not is_all:
+        return False
+    if isinstance(turn.strategy, BlueGreenStrategy):  # pods that stay up for a way back are part of it
+        is_previewed = not turn.blue_green.preview_service or cutover.preview_hash(turn) == turn.pod_hash
+        return cutover.active_hash(turn) == turn.pod_hash and is_previewed
+    return status.replicas == turn.desired and (index is None or index == len(turn.steps))
 
 
 def has_progressed(turn: Turn, status: RolloutStatus) -> bool:
@@ -90,9 +98,11 @@ def has_progressed(turn: Turn, status: RolloutStatus) -> bool:
     )
 
 
-def _place(status: RolloutStatus) -> tuple[str, str, str, int | None]:
+def _place(status: RolloutStatus) -> tuple[str | int | None, ...]:
     """How far the rollout is, and with which version."""
-    return status.stable_rs, status.current_pod_hash, status.current_step_hash, status.current_step_index
+    versions = (status.stable_rs, status.current_pod_hash)
+    services = (status.blue_green.active_selector, status.blue_green.preview_selector)
+    return *versions, status.current_step_hash, status.current_step_index, *services
 
 
 def _lost_health(turn: Turn) -> bool:
@@ -117,9 +127,12 @@ def is_indefinite(turn: Turn, status: RolloutStatus) -> bool:
     """Whether the rollout waits for something that no deadline bounds."""
     if turn.rollout.spec.paused or status.pause_conditions:
         return True
+    if isinstance(turn.strategy, BlueGreenStrategy):
+        is_unseen = cutover.unseen(turn) is not None
+        return is_unseen or cutover.stage(turn, status) in (Stage.PROVING, Stage.HOLDING, Stage.VERIFYING)
     step = current(turn, status)
     if step is None:  # all its pods are there: what a promotion can still lack is a proof
-        return status.stable_rs != turn.pod_hash and scale.is_available(turn)
+        return status.stable_rs != turn.pod_hash and counts.is_available(turn)
     return isinstance(step, AnalysisStep | ExperimentStep | Pause)
 
 

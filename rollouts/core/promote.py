@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from rollouts.api.status import RolloutStatus
-from rollouts.core import duration, gates, naming, pause, rollback, scale
+from rollouts.api.rollout import BlueGreenStrategy
+from rollouts.api.status import BlueGreenStatus, RolloutStatus
+from rollouts.core import counts, cutover, duration, gates, naming, pause, rollback, traffic
 from rollouts.core.plan import Change, Note
+from rollouts.core.roles import flipped
 from rollouts.core.turn import Turn, pod_hash_of, revision_of
 
 
@@ -33,7 +35,7 @@ def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """
     if status.stable_rs == turn.pod_hash:
         voided = dataclasses.replace(pause.cleared(status), abort=False, aborted_at=None, promote_full=False)
-        return Change(status=dataclasses.replace(voided, current_step_index=_last(turn)))
+        return Change(status=dataclasses.replace(voided, current_step_index=_last(turn), blue_green=_done(status)))
     if _is_hurried(turn, status):
         hurried = dataclasses.replace(pause.cleared(status), abort=False, aborted_at=None)
         return Change(status=dataclasses.replace(hurried, current_step_index=_last(turn)))
@@ -55,6 +57,8 @@ def promote(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         promote_full=False,
         current_step_index=_last(turn),
         duration=duration.promoted(status, is_fast=status.promote_full),
+        canary=dataclasses.replace(status.canary, stable_ping_pong=flipped(turn.strategy, status)),
+        blue_green=_done(status),
     )
     return Change(status=promoted, notes=(note,), is_final=True)
 
@@ -72,16 +76,33 @@ def _reason(turn: Turn, status: RolloutStatus) -> str | None:
         return None
     if not status.stable_rs:
         return "Initial deploy"
-    if status.abort or not scale.is_available(turn):
+    if isinstance(turn.strategy, BlueGreenStrategy):
+        return _switched(turn, status)
+    if status.abort or not counts.is_available(turn):
         return None
     if status.promote_full:
         return "Full promotion requested"
     if rollback.is_within_window(turn, status):
         return "Rollback within window"
     is_past_steps = status.current_step_index is None or status.current_step_index >= len(turn.steps)
-    if is_past_steps and gates.is_proven(turn, status):
+    if is_past_steps and traffic.is_arrived(turn, status) and gates.is_proven(turn, status):
         return f"Completed all {len(turn.steps)} canary steps"
     return None
+
+
+def _switched(turn: Turn, status: RolloutStatus) -> str | None:
+    """Why a blue-green update is complete: users reach the new version, and nothing is left to be proven of it."""
+    if status.abort or cutover.active_hash(turn) != turn.pod_hash:
+        return None
+    if status.promote_full:
+        return "Fast rollback" if rollback.is_rollback(turn, status) else "Full promotion requested"
+    if rollback.is_within_window(turn, status):
+        return "Rollback within window"
+    return "Completed blue-green update" if cutover.stage(turn, status) is cutover.Stage.DONE else None
+
+
+def _done(status: RolloutStatus) -> BlueGreenStatus:
+    return dataclasses.replace(status.blue_green, scale_up_preview_check_point=False)
 
 
 def _last(turn: Turn) -> int | None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
-from rollouts.core import scale
+from rollouts.core import counts
 from rollouts.core.actions import EvictPod
 from rollouts.core.observed import Pod, Unreadable
 from rollouts.core.plan import Change, Note
@@ -50,7 +50,7 @@ def restart(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 def _budget(turn: Turn, pods: tuple[Pod, ...]) -> int:
     wanted = max(turn.desired, sum(rs.wanted for rs in turn.owned))
     available = sum(1 for pod in pods if pod.is_available and not pod.is_deleting)
-    return max(0, available - (wanted - max(scale.bounds(turn).unavailable, 1)))
+    return max(0, available - (wanted - max(counts.bounds(turn).unavailable, 1)))
 
 
 def _in_order(turn: Turn, status: RolloutStatus, pods: list[Pod]) -> list[Pod]:

@@ -12,15 +12,15 @@ from typing import Any
 
 from rollouts.api import conditions as c
 from rollouts.api import template
-from rollouts.api.meta import API_VERSION
 from rollouts.api.rollout import DEFAULT_REVISION_HISTORY_LIMIT
 from rollouts.api.status import RolloutStatus
-from rollouts.core import naming
+from rollouts.core import affinity, injected, metadata, naming, order
 from rollouts.core.actions import Action, CreateReplicaSet, DeleteReplicaSet, PatchReplicaSet, PatchRollout
 from rollouts.core.conditions import get, has, with_condition
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.plan import WARNING, Change, Note
-from rollouts.core.turn import Turn, next_revision, pod_template, revision_of
+from rollouts.core.roles import named
+from rollouts.core.turn import Turn, next_revision, pod_hash_of, pod_template, revision_of
 
 StatusChange = Change[RolloutStatus]
 
@@ -92,28 +92,26 @@ def sync(turn: Turn, status: RolloutStatus) -> StatusChange:
 
 
 def forget(turn: Turn, status: RolloutStatus) -> StatusChange:
-    """Delete the oldest empty ReplicaSets beyond the history limit. Ones with pods are skipped, but count."""
+    """Delete the oldest empty ReplicaSets beyond the history limit.
+
+    Ones with pods, or that a Service leads to, are skipped, but count.
+    """
     limit = turn.rollout.spec.revision_history_limit
     limit = DEFAULT_REVISION_HISTORY_LIMIT if limit is None else limit
     kept = [rs for rs in turn.others(status) if not rs.is_deleting]
     excess = kept[: max(0, len(kept) - limit)]
+    led_to = {order.hash_of(turn, service) for service in named(turn.strategy)}
     actions = tuple(
-        DeleteReplicaSet(name=rs.name, uid=rs.uid, seen_version=rs.resource_version) for rs in excess if _is_empty(rs)
+        DeleteReplicaSet(name=rs.name, uid=rs.uid, seen_version=rs.resource_version)
+        for rs in excess
+        if _is_empty(rs) and pod_hash_of(rs) not in led_to
     )
     return Change(status=status, actions=actions)
 
 
 def owner_reference(turn: Turn) -> dict[str, Any]:
     """The reference that makes this Rollout the controller of an object."""
-    meta = turn.rollout.meta
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "Rollout",
-        "name": meta.name,
-        "uid": meta.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+    return naming.owner_reference(turn.rollout.meta)
 
 
 def _created(turn: Turn, status: RolloutStatus, name: str) -> StatusChange:
@@ -136,16 +134,15 @@ def _created(turn: Turn, status: RolloutStatus, name: str) -> StatusChange:
     )
     return Change(
         status=status if is_tried_again else dataclasses.replace(status, conditions=progressing),
-        actions=(CreateReplicaSet(name=name, manifest=_manifest(turn, name, revision)), *said.actions),
+        actions=(CreateReplicaSet(name=name, manifest=_manifest(turn, status, revision)), *said.actions),
         notes=(*said.notes, created),
     )
 
 
-def _manifest(turn: Turn, name: str, revision: int) -> dict[str, Any]:
+def _manifest(turn: Turn, status: RolloutStatus, revision: int) -> dict[str, Any]:
     meta, spec = turn.rollout.meta, turn.rollout.spec
     mark = {naming.POD_HASH_LABEL: turn.pod_hash}
-    pods = copy.deepcopy(dict(template.usable(pod_template(turn.rollout))))
-    pods["metadata"] = {**pods.get("metadata", {}), "labels": {**pods.get("metadata", {}).get("labels", {}), **mark}}
+    pods, notes = _pods(turn, status, mark)
     selector = copy.deepcopy(dict(spec.selector or {}))
     selector["matchLabels"] = {**selector.get("matchLabels", {}), **mark}
     inherited = {key: value for key, value in meta.annotations.items() if naming.is_inherited(key)}
@@ -154,10 +151,10 @@ def _manifest(turn: Turn, name: str, revision: int) -> dict[str, Any]:
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
         "metadata": {
-            "name": name,
+            "name": naming.replica_set_name(meta.name, turn.pod_hash),
             "namespace": meta.namespace,
-            "labels": dict(pods["metadata"]["labels"]),
-            "annotations": {**inherited, **numbers},
+            "labels": {**pod_template(turn.rollout).get("metadata", {}).get("labels", {}), **mark},
+            "annotations": {**inherited, **notes, **numbers},
             "ownerReferences": [owner_reference(turn)],
         },
         "spec": {
@@ -167,6 +164,15 @@ def _manifest(turn: Turn, name: str, revision: int) -> dict[str, Any]:
             "template": pods,
         },
     }
+
+
+def _pods(turn: Turn, status: RolloutStatus, mark: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The author's template with all that a version is given besides, and what is noted of that on its ReplicaSet."""
+    plain = copy.deepcopy(template.usable(pod_template(turn.rollout)))
+    pods, notes = injected.dressed(plain, metadata.of_new(turn, status))
+    pods["metadata"] = {**pods.get("metadata", {}), "labels": {**pods.get("metadata", {}).get("labels", {}), **mark}}
+    pods["spec"] = affinity.with_term(turn, status, pods.get("spec", {}))
+    return pods, notes
 
 
 def _announced(turn: Turn, revision: int) -> StatusChange:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from rollouts.api.rollout import BlueGreenStrategy
 from rollouts.api.status import RolloutStatus
 from rollouts.core import naming
+from rollouts.core.sizing import deadline_of
 from rollouts.core.turn import Turn, pod_hash_of
 
 
@@ -29,7 +31,21 @@ def is_within_window(turn: Turn, status: RolloutStatus) -> bool:
     return len(between) < window.revisions
 
 
+def is_within_delay(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether a blue-green rollout begins to return to a version that was stable before and is still up.
+
+    Only its beginning can tell: its stored end goes when its pods are needed again.
+    """
+    new, stable = turn.new, turn.stable(status)
+    if not isinstance(turn.strategy, BlueGreenStrategy) or new is None or stable is None:
+        return False
+    end = deadline_of(new)
+    return (
+        new.created_at < stable.created_at and naming.PROMOTED in new.annotations and end is not None and turn.now < end
+    )
+
+
 def is_fast(turn: Turn, status: RolloutStatus) -> bool:
-    """Whether this is a rollback that takes no steps."""
+    """Whether a rollback that begins takes no steps, pauses and analyses."""
     is_return = is_rollback(turn, status) and turn.pod_hash == status.stable_rs
-    return is_return or is_within_window(turn, status)
+    return is_return or is_within_window(turn, status) or is_within_delay(turn, status)

@@ -1,12 +1,14 @@
-"""What is said of a Rollout while its versions are out of sight.
+"""What is said of a Rollout while its versions, or the workload that holds its pod template, are out of sight.
 
-Without its ReplicaSets every Rollout would look like a first deployment, so nothing is decided. But nobody shall have
-to guess why: the three conditions that any tool reads are Unknown, with the reason. All other words stay as they were.
+Without its ReplicaSets every Rollout would look like a first deployment, and without its pod template like none, so
+nothing is decided. But nobody shall have to guess why: the three conditions that any tool reads are Unknown, with the
+reason. All other words stay as they were.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollouts.api import conditions as c
@@ -17,22 +19,29 @@ from rollouts.core.conditions import RECONCILING, STALLED
 from rollouts.core.plan import WARNING, Note, Plan
 
 VERSIONS_UNREADABLE = "ReplicaSetsUnreadable"
+WORKLOAD_UNREADABLE = "WorkloadUnreadable"
 LOOK_AGAIN = timedelta(seconds=5)
 
 
-def wait(rollout: Rollout, why: str, *, now: datetime) -> Plan[RolloutStatus]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """What cannot be seen: the reason in one word, and why in a sentence."""
+
+    reason: str
+    why: str
+
+
+def wait(rollout: Rollout, hidden: Hidden, *, now: datetime) -> Plan[RolloutStatus]:
     """Do nothing, say why, and look again soon."""
     status = rollout.status
     if rollout.meta.deletion_timestamp is not None:
         return Plan(actions=(), status=status, requeue_at=None, notes=())
-    message = f"{why}; nothing is decided meanwhile"
-    told = conditions.has(status.conditions, c.READY, reason=VERSIONS_UNREADABLE)
+    message = f"{hidden.why}; nothing is decided meanwhile"
+    told = conditions.has(status.conditions, c.READY, reason=hidden.reason)
     said = status.conditions
     for kind in (c.READY, RECONCILING, STALLED):
-        said = conditions.with_words(
-            said, type=kind, status=c.UNKNOWN, reason=VERSIONS_UNREADABLE, message=message, now=now
-        )
-    note = Note(reason=VERSIONS_UNREADABLE, message=message, type=WARNING, key=message)
+        said = conditions.with_words(said, type=kind, status=c.UNKNOWN, reason=hidden.reason, message=message, now=now)
+    note = Note(reason=hidden.reason, message=message, type=WARNING, key=message)
     return Plan(
         actions=(),
         status=dataclasses.replace(status, conditions=said),

@@ -7,11 +7,14 @@ in one way: `phase` is read off the finished conditions and counts.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from rollouts.api import conditions as c
-from rollouts.api.status import PauseCondition, RolloutPhase, RolloutStatus
-from rollouts.core import conditions, progress, waiting
+from rollouts.api.rollout import BlueGreenStrategy
+from rollouts.api.status import BlueGreenStatus, PauseCondition, RolloutPhase, RolloutStatus
+from rollouts.core import conditions, cutover, naming, progress, slots, waiting
 from rollouts.core.conditions import RECONCILING, STALLED
+from rollouts.core.observed import ReplicaSet
 from rollouts.core.plan import Change, Note
 from rollouts.core.turn import Turn
 from rollouts.lib import selectors
@@ -27,21 +30,58 @@ def count(turn: Turn, status: RolloutStatus) -> StatusChange:
 
     A spec is answered once its template and steps have begun.
     """
-    owned = turn.owned
-    generation = str(turn.rollout.meta.generation or 0)
-    total = sum(rs.current for rs in owned)
-    counted = dataclasses.replace(
-        status,
-        observed_generation=status.observed_generation if turn.is_beginning(status) else generation,
-        replicas=total,
-        hpa_replicas=total,
-        updated_replicas=turn.new.current if turn.new else 0,
-        ready_replicas=sum(rs.ready for rs in owned),
-        available_replicas=sum(rs.available for rs in owned),
-        selector=selectors.render(turn.rollout.spec.selector or {}),
-        aborted_at=status.aborted_at if status.abort else None,
+    generation, counted = str(turn.rollout.meta.generation or 0), _counted(turn)
+    is_begun = not turn.is_beginning(status)
+    return Change(
+        status=dataclasses.replace(
+            status,
+            observed_generation=generation if is_begun else status.observed_generation,
+            workload_observed_generation=workload_generation(turn) if is_begun else status.workload_observed_generation,
+            replicas=sum(rs.current for rs in turn.owned),
+            hpa_replicas=sum(rs.current for rs in counted),
+            updated_replicas=turn.new.current if turn.new else 0,
+            ready_replicas=sum(rs.ready for rs in counted),
+            available_replicas=sum(rs.available for rs in counted),
+            selector=_selector(turn),
+            aborted_at=status.aborted_at if status.abort else None,
+            blue_green=_led(turn, status),
+        )
     )
-    return Change(status=counted)
+
+
+def _counted(turn: Turn) -> tuple[ReplicaSet, ...]:
+    """The ReplicaSets whose pods clients and autoscalers are to count: of blue-green those that users reach."""
+    active = cutover.active(turn) if isinstance(turn.strategy, BlueGreenStrategy) else None
+    return turn.owned if active is None else (active,)
+
+
+def _selector(turn: Turn) -> str:
+    """What selects those pods, in one line."""
+    selector = turn.rollout.spec.selector or {}
+    if isinstance(turn.strategy, BlueGreenStrategy) and cutover.active(turn) is not None:
+        mark = {naming.POD_HASH_LABEL: cutover.active_hash(turn)}
+        selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **mark}}
+    return selectors.render(selector)
+
+
+def _led(turn: Turn, status: RolloutStatus) -> BlueGreenStatus:
+    """Where the Services of blue-green were seen to lead; what could not be read stays as it was said."""
+    before = status.blue_green
+    if not isinstance(turn.strategy, BlueGreenStrategy):
+        return BlueGreenStatus()
+    if cutover.unseen(turn) is not None:
+        return before
+    return dataclasses.replace(
+        before, active_selector=cutover.active_hash(turn), preview_selector=cutover.preview_hash(turn)
+    )
+
+
+def workload_generation(turn: Turn) -> str:
+    """Which generation of the workload, whose pod template is used, this status answers; empty without a reference."""
+    if turn.rollout.spec.workload_ref is None:
+        return ""
+    workload = turn.seen.workload
+    return turn.rollout.status.workload_observed_generation if workload is None else str(workload.generation)
 
 
 def paused(turn: Turn, status: RolloutStatus) -> StatusChange:
@@ -83,6 +123,8 @@ def verdicts(turn: Turn, status: RolloutStatus) -> StatusChange:
 def availability(turn: Turn, status: RolloutStatus) -> StatusChange:
     """The conditions about pods: Available and ReplicaFailure."""
     is_available = status.available_replicas >= turn.desired
+    if isinstance(turn.strategy, BlueGreenStrategy):
+        is_available = cutover.is_saturated(turn, cutover.active(turn))
     words = "Rollout has minimum availability" if is_available else "Rollout does not have minimum availability"
     status = _said(turn, status, c.AVAILABLE, holds=is_available, words=words)
     return Change(status=dataclasses.replace(status, conditions=_replica_failure(turn, status.conditions)))
@@ -135,10 +177,22 @@ def _unfinished(turn: Turn, status: RolloutStatus) -> str:
             status.available_replicas < status.updated_replicas or not _is_new_available(turn, status),
             "updated replicas are still becoming available",
         ),
-        (status.replicas > status.updated_replicas, "old replicas are pending termination"),
-        (status.stable_rs != turn.pod_hash, "waiting for all steps to complete"),
+        *(_uncut(turn, status) if isinstance(turn.strategy, BlueGreenStrategy) else _unstepped(turn, status)),
     )
     return next((message for holds, message in reasons if holds), "")
+
+
+def _unstepped(turn: Turn, status: RolloutStatus) -> Iterator[tuple[bool, str]]:
+    yield status.replicas > status.updated_replicas and not turn.is_routed, "old replicas are pending termination"
+    yield status.stable_rs != turn.pod_hash, "waiting for all steps to complete"
+
+
+def _uncut(turn: Turn, status: RolloutStatus) -> Iterator[tuple[bool, str]]:
+    yield status.blue_green.active_selector != turn.pod_hash, "active service cutover pending"
+    is_unpromoted = status.stable_rs != turn.pod_hash
+    is_verified = slots.has_passed(slots.AFTER, turn.blue_green.post_promotion_analysis, status)
+    yield is_unpromoted and not is_verified, "waiting for analysis to complete"
+    yield is_unpromoted, "waiting for post-promotion verification to complete"
 
 
 def _is_new_available(turn: Turn, status: RolloutStatus) -> bool:

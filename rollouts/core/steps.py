@@ -24,7 +24,7 @@ from rollouts.api.rollout import (
     Step,
 )
 from rollouts.api.status import PauseReason, RolloutStatus
-from rollouts.core import pause, scale
+from rollouts.core import counts, pause, traffic
 from rollouts.core.plan import Change, Note
 from rollouts.core.turn import Turn
 from rollouts.lib import durations, timestamps
@@ -77,12 +77,16 @@ def outcome_of(turn: Turn, status: RolloutStatus, step: Step) -> Outcome:
     """Whether this step is over."""
     match step:
         case SetWeight():
-            return _weight(turn, status, step)
+            return _reached(turn, status, traffic.lacking(turn, status))
+        case SetCanaryScale():
+            return _reached(turn, status, ())
         case Pause():
             return _pause(turn, status, step)
         case AnalysisStep():
             return _analysis(status)
-        case ExperimentStep() | SetCanaryScale() | SetHeaderRoute() | SetMirrorRoute() | PluginStep():
+        case SetHeaderRoute() | SetMirrorRoute():
+            return Done("its route is asked for")
+        case ExperimentStep() | PluginStep():
             # decide.py refuses a spec with these kinds, so none of them is ever the current step.
             return Holding(f"the step {describe(step)}, which this version does not carry out")
         case _:
@@ -119,10 +123,12 @@ def _entered(turn: Turn, status: RolloutStatus, step: Step) -> RolloutStatus:
     return pause.paused(status, PauseReason.CANARY_PAUSE_STEP, now=turn.now)
 
 
-def _weight(turn: Turn, status: RolloutStatus, step: SetWeight) -> Outcome:
-    if scale.is_at_target(turn, status):
+def _reached(turn: Turn, status: RolloutStatus, unrouted: tuple[str, ...]) -> Outcome:
+    """Over when its pods are there and, as far as it moves traffic, the routers have its weight."""
+    if counts.is_at_target(turn, status) and not unrouted:
         return Done("all pods it asks for are available")
-    return Holding(" and ".join(scale.lacking(turn, status)) or "its ReplicaSets to be there")
+    lacking = (*counts.lacking(turn, status), *unrouted)
+    return Holding(" and ".join(lacking) or "its ReplicaSets to be there")
 
 
 def _pause(turn: Turn, status: RolloutStatus, step: Pause) -> Outcome:

@@ -1,4 +1,4 @@
-"""One turn of a canary: the snapshot with its ReplicaSets told apart.
+"""One turn of a rollout: the snapshot with its ReplicaSets told apart.
 
 `new` runs the template the spec asks for, `stable` the last one promoted; everything else is an old version. Which one
 is stable can change within a turn, when a phase promotes, so it is asked with the status in hand. Finding the three is
@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.api import template
-from rollouts.api.rollout import DEFAULT_REPLICAS, CanaryStrategy, Rollout, Step
+from rollouts.api.rollout import DEFAULT_REPLICAS, BlueGreenStrategy, CanaryStrategy, Rollout, Step
 from rollouts.api.status import RolloutStatus
-from rollouts.core import naming
+from rollouts.api.traffic import DEFAULT_MAX_WEIGHT, used_routers
+from rollouts.core import injected, naming
 from rollouts.core.observed import ReplicaSet, Seen
 from rollouts.lib import hashing
 
@@ -28,7 +29,7 @@ class Turn:
 
     seen: Seen
     now: datetime
-    canary: CanaryStrategy
+    strategy: CanaryStrategy | BlueGreenStrategy
     pod_hash: str
     step_hash: str
     new: ReplicaSet | None
@@ -39,9 +40,21 @@ class Turn:
         return self.seen.rollout
 
     @property
+    def canary(self) -> CanaryStrategy:
+        """The strategy, for the phases of a canary."""
+        assert isinstance(self.strategy, CanaryStrategy)
+        return self.strategy
+
+    @property
+    def blue_green(self) -> BlueGreenStrategy:
+        """The strategy, for the phases of a blue-green rollout."""
+        assert isinstance(self.strategy, BlueGreenStrategy)
+        return self.strategy
+
+    @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps of the strategy; none means a rolling update."""
-        return self.canary.steps
+        """The steps of a canary; none means a rolling update. Blue-green has no steps."""
+        return self.strategy.steps if isinstance(self.strategy, CanaryStrategy) else ()
 
     @property
     def desired(self) -> int:
@@ -51,8 +64,13 @@ class Turn:
     @property
     def weight_max(self) -> int:
         """The weight that means all traffic."""
-        routing = self.canary.traffic_routing
-        return (routing.max_traffic_weight if routing else None) or 100
+        routing = self.strategy.traffic_routing if isinstance(self.strategy, CanaryStrategy) else None
+        return routing.max_weight if routing else DEFAULT_MAX_WEIGHT
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether routers split traffic, so that weights and pods are two things."""
+        return isinstance(self.strategy, CanaryStrategy) and bool(used_routers(self.strategy.traffic_routing))
 
     @property
     def revision(self) -> int:
@@ -65,9 +83,11 @@ class Turn:
 
     def stable(self, status: RolloutStatus) -> ReplicaSet | None:
         """The ReplicaSet of the version promoted last, if there is one and it still exists."""
-        if not status.stable_rs:
-            return None
-        return next((rs for rs in self.owned if pod_hash_of(rs) == status.stable_rs), None)
+        return self.version(status.stable_rs)
+
+    def version(self, pod_hash: str) -> ReplicaSet | None:
+        """The ReplicaSet of a version by its hash; None: there is none."""
+        return next((rs for rs in self.owned if pod_hash and pod_hash_of(rs) == pod_hash), None)
 
     def others(self, status: RolloutStatus) -> tuple[ReplicaSet, ...]:
         """ReplicaSets that are neither new nor stable, oldest first."""
@@ -81,19 +101,19 @@ class Turn:
         return tuple(rs for rs in self.seen.replica_sets if rs.is_owned)
 
 
-def turn(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Turn:
+def turn(seen: Seen, *, strategy: CanaryStrategy | BlueGreenStrategy, now: datetime) -> Turn:
     """Tell the ReplicaSets apart. The spec must be valid."""
     computed = hashing.pod_template_hash(pod_template(seen.rollout), seen.rollout.status.collision_count)
     new = _find_new(seen, computed)
     pod_hash = pod_hash_of(new) if new else computed
-    return Turn(seen=seen, now=now, canary=canary, pod_hash=pod_hash, step_hash=_step_hash(seen.rollout), new=new)
+    return Turn(seen=seen, now=now, strategy=strategy, pod_hash=pod_hash, step_hash=_step_hash(seen.rollout), new=new)
 
 
-def last_turn(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Turn:
+def last_turn(seen: Seen, *, strategy: CanaryStrategy | BlueGreenStrategy, now: datetime) -> Turn:
     """A turn about the version acted on last, whatever template the spec asks for by now."""
     pod_hash = seen.rollout.status.current_pod_hash
     new = next((rs for rs in _candidates(seen) if pod_hash and pod_hash_of(rs) == pod_hash), None)
-    return Turn(seen=seen, now=now, canary=canary, pod_hash=pod_hash, step_hash=_step_hash(seen.rollout), new=new)
+    return Turn(seen=seen, now=now, strategy=strategy, pod_hash=pod_hash, step_hash=_step_hash(seen.rollout), new=new)
 
 
 def pod_template(rollout: Rollout) -> Mapping[str, Any]:
@@ -126,11 +146,15 @@ def _find_new(seen: Seen, computed: str) -> ReplicaSet | None:
     candidates = _candidates(seen)
     labelled = (rs for rs in candidates if pod_hash_of(rs) == computed)
     wanted = pod_template(seen.rollout)
-    equal = (rs for rs in candidates if pod_hash_of(rs) and template.is_same(rs.template, wanted))
+    authored = ((rs, injected.authored(rs.template, rs.annotations)) for rs in candidates if pod_hash_of(rs))
+    equal = (rs for rs, pods in authored if template.is_same(pods, wanted))
     return next(labelled, None) or next(equal, None)
 
 
 def _step_hash(rollout: Rollout) -> str:
+    """Blue-green has none."""
+    if isinstance(rollout.spec.strategy, BlueGreenStrategy):
+        return ""
     strategy = rollout.raw.get("spec", {}).get("strategy")
     canary = strategy.get("canary") if isinstance(strategy, Mapping) else None
     return hashing.step_hash(canary.get("steps") if isinstance(canary, Mapping) else None)

@@ -21,8 +21,9 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.api.analysis import Phase as AnalysisPhase
-from rollouts.api.status import RolloutStatus, VerbRecord
-from rollouts.core import naming, pause
+from rollouts.api.rollout import CanaryStrategy
+from rollouts.api.status import PauseReason, RolloutStatus, VerbRecord
+from rollouts.core import cutover, naming, pause
 from rollouts.core.actions import Action, PatchRollout
 from rollouts.core.observed import VerbOwner
 from rollouts.core.plan import NORMAL, WARNING, Change, Note, Phase
@@ -202,7 +203,7 @@ def _answer(turn: Turn, status: RolloutStatus, asked: Asked, effects: Effects) -
 
 
 def _guard(turn: Turn, status: RolloutStatus, asked: Asked) -> str:
-    if asked.keyword == "step":
+    if asked.keyword == "step" and isinstance(turn.strategy, CanaryStrategy):
         return "" if status.current_step_index is None else str(status.current_step_index)
     return turn.pod_hash
 
@@ -279,15 +280,14 @@ def _abort(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
 def _retry(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
     if not status.abort:
         return Refusal("nothing to retry: the update is not aborted")
-    return Effect("retrying from the first step", dataclasses.replace(status, abort=False))
+    begin = "from the first step" if isinstance(turn.strategy, CanaryStrategy) else "the update"
+    return Effect(f"retrying {begin}", dataclasses.replace(status, abort=False))
 
 
 def _resume(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
     if not turn.rollout.spec.paused and not status.pause_conditions:
         return Refusal("nothing to resume: the rollout is not paused")
-    # The sign of a resume: a pause of the controller's, without its reasons.
-    was_paused = status.controller_pause or bool(status.pause_conditions)
-    return Effect("resumed", dataclasses.replace(status, pause_conditions=(), controller_pause=was_paused))
+    return Effect("resumed", _unpaused(status))
 
 
 def _pause(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusal:
@@ -301,10 +301,28 @@ def _promote(turn: Turn, status: RolloutStatus, asked: Asked) -> Effect | Refusa
         return Refusal("nothing to promote: the current version is stable")
     if asked.keyword == "full":
         promoted = dataclasses.replace(pause.cleared(status), promote_full=True, abort=False)
-        return Effect("promoting without the remaining steps", promoted)
+        left = "the remaining steps" if isinstance(turn.strategy, CanaryStrategy) else "pauses and analyses"
+        return Effect(f"promoting without {left}", promoted)
     if status.abort:
         return Refusal("the update is aborted: retry it, or promote full")
-    return _next_step(turn, status)
+    return _next_step(turn, status) if isinstance(turn.strategy, CanaryStrategy) else _past_pause(turn, status)
+
+
+def _past_pause(turn: Turn, status: RolloutStatus) -> Effect | Refusal:
+    """Blue-green has one place at which a person may be waited for."""
+    if pause.is_paused_for(status, PauseReason.BLUE_GREEN_PAUSE):
+        return Effect("went on to the switch of the active Service", _unpaused(status))
+    if pause.is_inconclusive(status):
+        return Refusal("an analysis was inconclusive: resume measures again; full goes on without it")
+    if turn.rollout.spec.paused:
+        return Effect("resumed", status)
+    return Refusal(f"no pause is in force: it waits for {cutover.stage(turn, status)}; full does not wait for people")
+
+
+def _unpaused(status: RolloutStatus) -> RolloutStatus:
+    """The sign of a resume: a pause of the controller's, without its reasons."""
+    was_paused = status.controller_pause or bool(status.pause_conditions)
+    return dataclasses.replace(status, pause_conditions=(), controller_pause=was_paused)
 
 
 def _next_step(turn: Turn, status: RolloutStatus) -> Effect | Refusal:

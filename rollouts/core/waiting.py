@@ -7,12 +7,14 @@ The words come from the same outcomes and counts that the phases decide by. Noth
 from __future__ import annotations
 
 from datetime import datetime
+from typing import assert_never
 
 from rollouts.api import conditions as c
 from rollouts.api.analysis import Phase
-from rollouts.api.rollout import AnalysisStep, Pause, Step
+from rollouts.api.rollout import AnalysisStep, BlueGreenStrategy, Pause, Step
 from rollouts.api.status import PauseReason, RolloutStatus
-from rollouts.core import conditions, gates, pause, progress, scale, steps
+from rollouts.core import conditions, counts, cutover, gates, pause, progress, slots, steps
+from rollouts.core.cutover import Stage
 from rollouts.core.observed import Unreadable
 from rollouts.core.turn import Turn
 from rollouts.lib import timestamps
@@ -23,7 +25,7 @@ def explain(turn: Turn, status: RolloutStatus) -> str:
     if status.abort:
         return _aborted(turn, status)
     if turn.rollout.spec.paused:
-        held = "paused by spec.paused: no step is taken until that is false (rollouts.io/resume does it)"
+        held = f"paused by spec.paused: {_stands(turn)} until that is false (rollouts.io/resume does it)"
         return f"{held}{_short(turn, status)}"
     if conditions.has(status.conditions, c.PROGRESSING, reason=c.PROGRESS_DEADLINE_EXCEEDED):
         moves = "it goes on by itself when that comes; a new template replaces it"
@@ -35,13 +37,25 @@ def explain(turn: Turn, status: RolloutStatus) -> str:
 def _aborted(turn: Turn, status: RolloutStatus) -> str:
     said = conditions.get(status.conditions, c.PROGRESSING)
     why = said.message.removeprefix("Rollout ") if said else "aborted"
-    again = "retry or new steps start again at the first step"
-    moves = f"{again}, promote full goes on without steps, a new template replaces it"
+    moves = f"{_again(turn)}, a new template replaces it"
     return f"{why} (at {_time(status.aborted_at)}); {_serving(turn, status)}; {moves}"
+
+
+def _stands(turn: Turn) -> str:
+    return "no Service is led elsewhere" if isinstance(turn.strategy, BlueGreenStrategy) else "no step is taken"
+
+
+def _again(turn: Turn) -> str:
+    if isinstance(turn.strategy, BlueGreenStrategy):
+        return "retry starts again, promote full goes on without pauses and analyses"
+    return "retry or new steps start again at the first step, promote full goes on without steps"
 
 
 def _serving(turn: Turn, status: RolloutStatus) -> str:
     """How far the way back to stable is."""
+    if isinstance(turn.strategy, BlueGreenStrategy) and turn.stable(status) is not None:
+        is_back = cutover.active_hash(turn) == status.stable_rs
+        return "users reach stable" if is_back else f"users do not reach stable yet{_stable_pods(turn, status)}"
     stable, canary = turn.stable(status), turn.new.current if turn.new else 0
     if stable is None:
         return "the ReplicaSet of the stable version is gone, so the pods that are there stay"
@@ -56,6 +70,8 @@ def _lacking(turn: Turn, status: RolloutStatus) -> str:
         return _inconclusive(turn, status)
     if status.stable_rs == turn.pod_hash:
         return _finishing(turn, status)
+    if isinstance(turn.strategy, BlueGreenStrategy):
+        return _cutting_over(turn, status)
     if not status.stable_rs:
         return f"the first version takes no steps: {_new_pods(turn)}{_pods(turn, status)}"
     if turn.stable(status) is None:
@@ -135,11 +151,10 @@ def _pods(turn: Turn, status: RolloutStatus) -> str:
 
 
 def _inconclusive(turn: Turn, status: RolloutStatus) -> str:
-    refs = (status.canary.current_step_analysis_run_status, status.canary.current_background_analysis_run_status)
-    run = next((ref for ref in refs if ref is not None and ref.status == Phase.INCONCLUSIVE), None)
+    run = next((ref for ref in slots.refs(status) if ref.status == Phase.INCONCLUSIVE), None)
     name = f"analysis {run.name}" if run else "an analysis"
     why = f" ({run.message})" if run and run.message else ""
-    is_step = run is not None and run is refs[0]
+    is_step = run is not None and run is slots.STEP.get(status)
     on = "promote goes on without it" if is_step else "promote full goes on without it"
     since = next((each.start_time for each in status.pause_conditions if each.reason in pause.INCONCLUSIVE), None)
     held = f"{name} was inconclusive{why}; held since {_time(since)} for a person"
@@ -150,6 +165,11 @@ def _finishing(turn: Turn, status: RolloutStatus) -> str:
     new = turn.new
     if new is not None and new.available < turn.desired:
         return f"{new.available} of {turn.desired} pods of the stable version are available{_pods(turn, status)}"
+    if isinstance(turn.strategy, BlueGreenStrategy):
+        is_led = cutover.active_hash(turn) == turn.pod_hash
+        return (
+            _restarting(turn, status) if is_led else f"the active Service to lead to the stable version{_unseen(turn)}"
+        )
     old = sum(rs.current for rs in turn.others(status))
     return f"{old} pods of earlier versions are going away" if old else _restarting(turn, status)
 
@@ -166,9 +186,59 @@ def _restarting(turn: Turn, status: RolloutStatus) -> str:
     return f"{old} pods created before {_time(at)} are still to be restarted, as far as disruption budgets allow"
 
 
+def _cutting_over(turn: Turn, status: RolloutStatus) -> str:
+    """Blue-green before its promotion: which stage, on what evidence, and what else could happen."""
+    stage = cutover.stage(turn, status)
+    match stage:
+        case Stage.PREPARING:
+            new, wanted = turn.new, cutover.size(turn, status)
+            pods = f"{new.available if new else 0} of {wanted} new pods are available"
+            return f"{pods}{_paused_since(status)}{_pods(turn, status)}"
+        case Stage.HOLDING:
+            return _held_back(turn, status)
+        case Stage.PROVING | Stage.VERIFYING:
+            fails = "the update is aborted" if stage is Stage.PROVING else "the active Service goes back to stable"
+            return f"waits for {stage}{_ran(turn, status, stage)}; if it fails, {fails}"
+        case Stage.SWITCHING:
+            return f"waits for {stage}{_unseen(turn)}"
+        case Stage.DONE:
+            return "about to be promoted"
+        case _:
+            assert_never(stage)
+
+
+def _paused_since(status: RolloutStatus) -> str:
+    since = pause.since(status, PauseReason.BLUE_GREEN_PAUSE)
+    return f", and its pause has lasted since {_time(since)}" if since else ""
+
+
+def _held_back(turn: Turn, status: RolloutStatus) -> str:
+    since, ends_at = pause.since(status, PauseReason.BLUE_GREEN_PAUSE), cutover.pause_ends_at(turn, status)
+    held = f"the new version is ready, and its switch has waited since {_time(since)}"
+    if ends_at is not None:
+        return f"{held}; it comes at {_time(ends_at)}, resume or promote switches now, abort keeps stable"
+    return f"{held} for a person: resume or promote switches, abort keeps stable"
+
+
+def _ran(turn: Turn, status: RolloutStatus, stage: Stage) -> str:
+    ref = (slots.BEFORE if stage is Stage.PROVING else slots.AFTER).get(status)
+    return f" ({ref.name}: {ref.status})" if ref is not None else " to start"
+
+
+def _stable_pods(turn: Turn, status: RolloutStatus) -> str:
+    stable = turn.stable(status)
+    is_short = stable is not None and stable.available < turn.desired
+    return f": {stable.available} of {turn.desired} of its pods are available" if stable and is_short else _unseen(turn)
+
+
+def _unseen(turn: Turn) -> str:
+    why = cutover.unseen(turn)
+    return f" (unknown: {why})" if why else ""
+
+
 def _before_promotion(turn: Turn, status: RolloutStatus) -> str:
     done = "all steps are done; " if turn.steps else ""
-    if not scale.is_available(turn):
+    if not counts.is_available(turn):
         return f"{done}{_new_pods(turn)}, and all must be{_pods(turn, status)}{_watched(status)}"
     lacking = gates.unproven(turn, status)
     return f"{done}waiting for {lacking}" if lacking else "about to be promoted"

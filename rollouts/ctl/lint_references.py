@@ -8,18 +8,17 @@ from typing import Any
 from rollouts.api.analysis import AnalysisTemplate, TemplateRef
 from rollouts.api.experiment import DEFAULT_PROGRESS_DEADLINE_SECONDS, ExperimentSpec
 from rollouts.api.findings import Finding, Kind, at
-from rollouts.api.meta import POD_HASH_LABEL
-from rollouts.api.rollout import AnalysisStep, BlueGreenStrategy, CanaryStrategy, Rollout, RolloutAnalysis
-from rollouts.core import templates
+from rollouts.api.rollout import Rollout
+from rollouts.core import references, templates
 
-MANAGED_BY = "argo-rollouts.argoproj.io/managed-by-rollouts"
 Known = Mapping[TemplateRef, AnalysisTemplate]
 
 
 def template_findings(rollout: Rollout, known: Known) -> Iterator[Finding]:
     """What is wrong with the analyses of a rollout whose templates are all known."""
-    for path, analysis in _analyses(rollout):
-        if not analysis.templates or not all(ref in known for ref in templates.collected(analysis, known)):
+    strategy = rollout.spec.strategy
+    for path, analysis in references.analyses(strategy) if strategy is not None else ():
+        if not all(ref in known for ref in templates.collected(analysis, known)):
             continue
         is_background = path == "spec.strategy.canary.analysis"
         for problem in templates.template_problems(
@@ -29,54 +28,15 @@ def template_findings(rollout: Rollout, known: Known) -> Iterator[Finding]:
             yield at(problem.path).invalid(f"templateNames: [{' '.join(names)}]", problem.message)
 
 
-def _analyses(rollout: Rollout) -> Iterator[tuple[str, RolloutAnalysis]]:
-    match rollout.spec.strategy:
-        case CanaryStrategy() as canary:
-            if canary.analysis is not None:
-                yield "spec.strategy.canary.analysis", canary.analysis
-            for index, step in enumerate(canary.steps):
-                if isinstance(step, AnalysisStep):
-                    yield f"spec.strategy.canary.steps[{index}].analysis", step.analysis
-        case BlueGreenStrategy() as blue_green:
-            if blue_green.pre_promotion_analysis is not None:
-                yield "spec.strategy.blueGreen.prePromotionAnalysis", blue_green.pre_promotion_analysis
-            if blue_green.post_promotion_analysis is not None:
-                yield "spec.strategy.blueGreen.postPromotionAnalysis", blue_green.post_promotion_analysis
-        case None:
-            pass
-
-
 def service_findings(rollout: Rollout, services: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """What is wrong with the Services (by name) that a rollout names."""
-    for path, name in _service_names(rollout):
+    strategy = rollout.spec.strategy
+    for path, name in references.service_paths(strategy) if strategy is not None else ():
         if name in services:
-            yield from _service(rollout, path, name, services[name])
-
-
-def _service(rollout: Rollout, path: str, name: str, service: Mapping[str, Any]) -> Iterator[Finding]:
-    labels = _section(_section(rollout.spec.template or {}, "metadata"), "labels")
-    if rollout.spec.workload_ref is None:
-        for key, value in _section(_section(service, "spec"), "selector").items():
-            if key != POD_HASH_LABEL and labels.get(key) != value:
-                yield at(path).invalid(name, f'Service "{name}" has unmatch label "{key}" in rollout')
-    manager = _section(_section(service, "metadata"), "annotations").get(MANAGED_BY)
-    if manager is not None and manager != rollout.meta.name:
-        yield at(path).invalid(name, f'Service "{name}" is managed by another Rollout')
-
-
-def _service_names(rollout: Rollout) -> Iterator[tuple[str, str]]:
-    match rollout.spec.strategy:
-        case CanaryStrategy() as canary:
-            names = {"canaryService": canary.canary_service, "stableService": canary.stable_service}
-            if canary.ping_pong is not None:
-                names["pingPong.pingService"] = canary.ping_pong.ping_service
-                names["pingPong.pongService"] = canary.ping_pong.pong_service
-            yield from ((f"spec.strategy.canary.{field}", name) for field, name in names.items() if name)
-        case BlueGreenStrategy() as blue_green:
-            names = {"activeService": blue_green.active_service, "previewService": blue_green.preview_service}
-            yield from ((f"spec.strategy.blueGreen.{field}", name) for field, name in names.items() if name)
-        case None:
-            pass
+            is_resolved = rollout.spec.workload_ref is None  # else the template is in another file, or in none
+            selector = _section(_section(services[name], "spec"), "selector") if is_resolved else {}
+            annotations = _section(_section(services[name], "metadata"), "annotations")
+            yield from references.service_problems(rollout, name, path, selector=selector, annotations=annotations)
 
 
 def _section(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

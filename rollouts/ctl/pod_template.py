@@ -9,7 +9,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from rollouts.core import naming
+from rollouts.core import injected, naming
 from rollouts.ctl.connection import CommandError
 from rollouts.ctl.family import Json
 from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, Kind
@@ -63,9 +63,9 @@ def with_images(template: Json, images: Mapping[str, str]) -> dict[str, Any]:
     return changed
 
 
-def without_mark(template: Json) -> dict[str, Any]:
-    """A ReplicaSet's template as its author wrote it, less the label that tells versions apart."""
-    plain = copy.deepcopy(dict(template))
+def authored(replica_set: Json) -> dict[str, Any]:
+    """A ReplicaSet's template as its author wrote it: less all that the controller put into it."""
+    plain = injected.authored(at(replica_set, "/spec/template"), replica_set["metadata"].get("annotations") or {})
     labels = plain.get("metadata", {}).get("labels") or {}
     labels.pop(naming.POD_HASH_LABEL, None)
     return plain

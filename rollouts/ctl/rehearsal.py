@@ -16,7 +16,7 @@ from rollouts.api import conditions as c
 from rollouts.api import parse
 from rollouts.api.status import RolloutStatus
 from rollouts.core import actions as act
-from rollouts.core import conditions
+from rollouts.core import conditions, naming
 from rollouts.core.actions import Action
 from rollouts.core.decide import decide
 from rollouts.core.plan import Plan
@@ -126,6 +126,7 @@ class Rehearsal:
                 self._patch(self._replica_sets[action.name], patch)
             case act.PatchReplicaSet():
                 self._patch(self._replica_sets[action.name], action.patch)
+                self._settle_pods(self._replica_sets[action.name])
             case act.PatchRollout():
                 self._patch(self._rollout, action.patch)
             case act.CreateAnalysisRun():
@@ -134,10 +135,15 @@ class Rehearsal:
                 self._patch(self._runs[action.name], {"spec": {"terminate": True}})
             case act.DeleteReplicaSet() | act.DeleteAnalysisRun():
                 self._delete(action.name)
-            case act.EvictPod() | act.Measure():
-                pass  # there are no pods to restart, and runs take their course
+            case act.EvictPod() | act.PatchPod() | act.Measure():
+                pass  # there are no single pods, and runs take their course
             case _:
                 assert_never(action)
+
+    @staticmethod
+    def _settle_pods(replica_set: dict[str, Any]) -> None:
+        """Pods are played by number alone, so they wear at once what their template says."""
+        replica_set["metadata"].get("annotations", {}).pop(naming.METADATA_PENDING, None)
 
     def _create(self, kind: dict[str, dict[str, Any]], name: str, manifest: Mapping[str, Any]) -> None:
         if name in kind:

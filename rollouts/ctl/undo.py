@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         if why is not None:
             raise CommandError(f"{name}: its ReplicaSets cannot be read: {why}")
         chosen = choose(seen.of(REPLICA_SETS, seen.rollout), revision=args.to_revision)
-        wanted = pod_template.without_mark(chosen["spec"]["template"])
+        wanted = pod_template.authored(chosen)
         path, pointer = pod_template.holder_path(seen.rollout), pod_template.template_path(seen.rollout)
         if templates.is_same(wanted, pod_template.at(await cluster.client.get(path), pointer)):
             print(f"{name}: revision {revision_of(chosen)} is what it wants already")

@@ -57,7 +57,27 @@ PERMISSIONS = (
         ("get", "list", "watch", "create", "patch", "delete"),
         "one for each version of a Rollout",
     ),
-    Permission(Scope.WORK, "", ("pods",), ("list",), "find those older than a restart"),
+    Permission(
+        Scope.WORK, "", ("services",), ("get", "list", "watch", "patch"), "lead each role to the pods of its version"
+    ),
+    Permission(
+        Scope.WORK,
+        "networking.k8s.io",
+        ("ingresses",),
+        ("get", "list", "watch", "create", "patch"),
+        "split traffic by weight",
+    ),
+    Permission(
+        Scope.WORK,
+        "apps",
+        ("deployments",),
+        ("get", "list", "watch", "patch"),
+        "take the pod template from one, and scale it down when it is replaced",
+    ),
+    Permission(Scope.WORK, "", ("podtemplates",), ("list", "watch"), "take the pod template from one"),
+    Permission(
+        Scope.WORK, "", ("pods",), ("list", "patch"), "find those older than a restart; labels of their version's part"
+    ),
     Permission(Scope.WORK, "", ("pods/eviction",), ("create",), "restart them within their disruption budgets"),
     Permission(Scope.WORK, "", ("secrets",), ("get",), "arguments of a query, read when it is sent"),
     Permission(Scope.WORK, "", ("events",), ("get", "create", "patch"), "tell people, counting repeats"),

@@ -14,7 +14,7 @@ from typing import Any
 from rollouts.core import actions
 from rollouts.kube.client import Json, Writer
 from rollouts.kube.errors import AlreadyExists, Conflict, NotFound, Throttled
-from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPLICA_SETS, ROLLOUTS, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, DEPLOYMENTS, PODS, REPLICA_SETS, ROLLOUTS, SERVICES, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,25 @@ class Applier:
             pass
         return Gone(REPLICA_SETS, action.name, action.uid)
 
+    async def patch_service(self, namespace: str, action: actions.PatchService) -> Outcome:
+        """Lead the Service as it was seen to another version."""
+        return await self._merge(SERVICES, namespace, action.name, seen(action.patch, action.seen_version))
+
+    async def scale_workload(self, namespace: str, action: actions.ScaleWorkload) -> Outcome:
+        """Set the number of replicas of the Deployment as it was seen."""
+        patch = seen({"spec": {"replicas": action.replicas}}, action.seen_version)
+        return await self._merge(DEPLOYMENTS, namespace, action.name, patch)
+
+    async def create_route(self, kind: Kind, namespace: str, name: str, manifest: actions.Manifest) -> Outcome:
+        """Create an object of a router, or find the one that has the name."""
+        return await self._create(kind, namespace, name, manifest)
+
+    async def patch_route(
+        self, kind: Kind, namespace: str, name: str, *, patch: actions.Manifest, seen_version: str
+    ) -> Outcome:
+        """Change an object of a router as it was seen."""
+        return await self._merge(kind, namespace, name, seen(patch, seen_version))
+
     async def patch_rollout(self, namespace: str, name: str, action: actions.PatchRollout) -> Outcome:
         """Change the Rollout as it was seen, not its status."""
         return await self._merge(ROLLOUTS, namespace, name, seen(action.patch, action.seen_version))
@@ -114,6 +133,16 @@ class Applier:
         try:
             await self._writer.create(PODS.path(namespace, action.name, "eviction"), eviction)
         except (Throttled, NotFound, Conflict):
+            pass
+        return Nothing()
+
+    async def patch_pod(self, namespace: str, action: actions.PatchPod) -> Outcome:
+        """Change labels and annotations of the pod that was seen; one that is gone needs none. A namesake that came
+        after it is refused by the server, for its uid."""
+        patch = {**action.patch, "metadata": {**action.patch["metadata"], "uid": action.uid}}
+        try:
+            await self._writer.merge(PODS.path(namespace, action.name), patch)
+        except NotFound:
             pass
         return Nothing()
 

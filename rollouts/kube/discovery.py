@@ -12,12 +12,13 @@ from typing import Any
 
 from rollouts.kube.client import Json, KubeClient
 from rollouts.kube.errors import NotFound
-from rollouts.kube.kinds import Kind
+from rollouts.kube.kinds import REPORTED, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A kind as the cluster serves it. `status_members` None: any member is kept, or nothing says otherwise."""
+    """A kind as the cluster serves it. `status_members` None: any member is kept, nothing says otherwise, or its status
+    is not ours to write."""
 
     has_status: bool
     status_members: frozenset[str] | None
@@ -32,7 +33,8 @@ async def served(client: KubeClient, kind: Kind) -> Served | None:
     names = {resource.get("name") for resource in listed.get("resources", ())}
     if kind.plural not in names:
         return None
-    return Served(has_status=f"{kind.plural}/status" in names, status_members=await _status_members(client, kind))
+    members = await _status_members(client, kind) if kind in REPORTED else None
+    return Served(has_status=f"{kind.plural}/status" in names, status_members=members)
 
 
 async def _status_members(client: KubeClient, kind: Kind) -> frozenset[str] | None:

@@ -61,6 +61,10 @@ ANALYSIS_RUNS = _argo("AnalysisRun")
 ANALYSIS_TEMPLATES = _argo("AnalysisTemplate")
 CLUSTER_ANALYSIS_TEMPLATES = _argo("ClusterAnalysisTemplate", is_namespaced=False)
 REPLICA_SETS = Kind(group="apps", version="v1", name="ReplicaSet", plural="replicasets")
+SERVICES = Kind(group="", version="v1", name="Service", plural="services")
+INGRESSES = Kind(group="networking.k8s.io", version="v1", name="Ingress", plural="ingresses")
+DEPLOYMENTS = Kind(group="apps", version="v1", name="Deployment", plural="deployments")
+POD_TEMPLATES = Kind(group="", version="v1", name="PodTemplate", plural="podtemplates")
 PODS = Kind(group="", version="v1", name="Pod", plural="pods")
 SECRETS = Kind(group="", version="v1", name="Secret", plural="secrets")
 EVENTS = Kind(group="", version="v1", name="Event", plural="events")
@@ -73,8 +77,27 @@ CRDS = Kind(
     is_namespaced=False,
 )
 
-WATCHED = (ROLLOUTS, REPLICA_SETS, ANALYSIS_RUNS, ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES)
+ROUTED = (INGRESSES,)
+"""Kinds that routers read and write."""
+
+WORKLOADS = (DEPLOYMENTS, REPLICA_SETS, POD_TEMPLATES)
+"""Kinds that spec.workloadRef may name. Of ReplicaSets only versions are watched, any other is read when needed."""
+
+WATCHED = (
+    ROLLOUTS,
+    REPLICA_SETS,
+    ANALYSIS_RUNS,
+    ANALYSIS_TEMPLATES,
+    CLUSTER_ANALYSIS_TEMPLATES,
+    SERVICES,
+    *ROUTED,
+    DEPLOYMENTS,
+    POD_TEMPLATES,
+)
 """Kinds the controller keeps a copy of."""
+
+REPORTED = (ROLLOUTS, ANALYSIS_RUNS)
+"""Kinds whose status the controller writes."""
 
 HASH_LABEL = "rollouts-pod-template-hash"
 """Label of every ReplicaSet and pod of a Rollout."""

@@ -1,8 +1,8 @@
 """Our copy of the cluster: the objects of each watched kind, and the few reverse maps that lead from one to another.
 
-Objects are kept as the API sent them, less what nobody reads (managedFields, last-applied), and are never changed in
-place. Each entry carries a memo, so that what was parsed from one version of an object is parsed once. Every operation
-costs the same however many objects there are. Deciding which key a change concerns does not belong here (triggers.py).
+Objects are kept as the API sent them, less what nobody reads (kept.py), and are never changed in place. Each entry
+carries a memo, so that what was parsed from one version of an object is parsed once. Every operation costs the same
+however many objects there are. Deciding which key a change concerns does not belong here (triggers.py).
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from rollouts.core.observed import VerbOwner
-from rollouts.kube.kinds import Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, Key, Kind
 from rollouts.lib import timestamps
+from rollouts.runtime.kept import LAST_APPLIED, kept
 
 Json = Mapping[str, Any]
 T = TypeVar("T")
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ENDED_REMEMBERED_MAX = 1000  # deletions; more than happen between a write and the event of it
 VERB_PREFIX = "rollouts.io/"
+OWNED = (REPLICA_SETS, ANALYSIS_RUNS)
+"""Kinds that are found by their owner, or by the name they were derived from; no others are mapped."""
 
 
 @dataclass(slots=True, eq=False)
@@ -151,6 +153,8 @@ class Cache:
         return [self._objects[kind][key] for key in sorted(keys)]
 
     def _links(self, entry: Entry) -> Iterator[tuple[dict[Any, set[Key]], Any]]:
+        if entry.kind not in OWNED:
+            return
         owner = entry.controller
         if owner is not None:
             yield self._owned, (entry.kind, str(owner.get("uid", "")))
@@ -201,14 +205,11 @@ def metadata(stored: Json) -> Json:
 def entry_of(kind: Kind, stored: Json) -> Entry:
     """The object as the cache keeps it: without what nobody reads, with who wrote its verbs."""
     meta = metadata(stored)
-    slim = {name: value for name, value in meta.items() if name != "managedFields"}
     annotations = meta.get("annotations") or {}
-    if LAST_APPLIED in annotations:
-        slim["annotations"] = {name: value for name, value in annotations.items() if name != LAST_APPLIED}
     return Entry(
         kind=kind,
         key=Key(str(meta.get("namespace", "")), str(meta.get("name", ""))),
-        object={**stored, "metadata": slim},
+        object=kept(kind, stored),
         verb_owners=verb_owners(meta) if any(name.startswith(VERB_PREFIX) for name in annotations) else {},
     )
 

@@ -3,12 +3,14 @@
 A watch tells what changed, not that everything has been told; and deletions during a gap are never told. So the names
 of each kind are listed, at the start, after every sign of a relist and now and then: what the list has and the cache
 lacks is still to come, what the cache had before and the list lacks is gone. A list that fails says nothing at all,
-and a kind that is not installed or not permitted is unreadable, which is not the same as empty."""
+and a kind that is not installed or not permitted is unreadable, which is not the same as empty. Whoever could not see
+a kind looks again when that changes, although no object did."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -31,25 +33,28 @@ RELIST_PAUSE_SECONDS = 2.0  # a relist comes as many events: one count answers t
 DELIVERY_PATIENCE_SECONDS = 5.0  # then what is still missing may have been deleted meanwhile: count again
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Who is told what a census finds out."""
+
+    changed: Callable[[Change], None]
+    """A ghost was dropped."""
+    served: Callable[[Kind, Served], None]
+    """A kind is served so."""
+    installed: Callable[[], None]
+    """A kind was installed that was not there before."""
+    sight: Callable[[], None]
+    """A kind can be seen that could not, or cannot be seen any more."""
+
+
 class Census:
     """Knows for each kind of a scope whether the cache holds all of it, or why it cannot."""
 
-    def __init__(
-        self,
-        client: KubeClient,
-        cache: Cache,
-        scope: Scope,
-        *,
-        on_change: Callable[[Change], None],
-        on_served: Callable[[Kind, Served], None],
-        on_installed: Callable[[], None],
-    ) -> None:
+    def __init__(self, client: KubeClient, cache: Cache, scope: Scope, *, news: News) -> None:
         self._client = client
         self._cache = cache
         self._scope = scope
-        self._on_change = on_change
-        self._on_served = on_served
-        self._on_installed = on_installed
+        self._news = news
         self._absent: set[Kind] = set()
         self._reasons: dict[Kind, str] = {
             kind: "a controller of one namespace does not read cluster-scoped kinds"
@@ -61,10 +66,9 @@ class Census:
         self._recount: dict[Kind, asyncio.Event] = {kind: asyncio.Event() for kind in scope.kinds}
         self._known: dict[Kind, asyncio.Event] = {kind: asyncio.Event() for kind in scope.kinds}
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every kind was counted once and is either all in the cache or unreadable."""
-        return all(known.is_set() for known in self._known.values())
+    def is_complete(self, kinds: tuple[Kind, ...]) -> bool:
+        """Whether each of these kinds was counted once and is either all in the cache or unreadable."""
+        return all(self._known[kind].is_set() for kind in kinds if kind in self._known)
 
     def unreadable(self, kind: Kind) -> str | None:
         """Why the cache says nothing about a kind; None: it is complete, or was and is kept up to date."""
@@ -139,8 +143,8 @@ class Census:
             return
         if kind in self._absent:
             self._absent.discard(kind)
-            self._on_installed()
-        self._on_served(kind, how)
+            self._news.installed()
+        self._news.served(kind, how)
         try:
             listed = await self._names(kind)
         except Denied as error:
@@ -154,8 +158,11 @@ class Census:
             if key not in listed:
                 self._drop_ghost(kind, key, uid)
         await self._await_delivery(kind, {key for key in listed if self._cache.get(kind, key) is None})
+        was_hidden = self.unreadable(kind) is not None
         self._reasons.pop(kind, None)
         self._known[kind].set()
+        if was_hidden:
+            self._news.sight()
 
     async def _names(self, kind: Kind) -> set[Key]:
         query = {"limit": PAGE}
@@ -193,13 +200,15 @@ class Census:
         change = self._cache.drop(kind, key, uid=uid)
         if change is not None:
             log.info("ghost_dropped", kind=kind.name, key=str(key))
-            self._on_change(change)
+            self._news.changed(change)
 
     def _set_unreadable(self, kind: Kind, why: str) -> None:
-        if self._reasons.get(kind) != why:
-            log.warning("kind_unreadable", kind=kind.name, why=why)
+        is_news = self.unreadable(kind) != why
         self._reasons[kind] = why
         self._known[kind].set()
+        if is_news:
+            log.warning("kind_unreadable", kind=kind.name, why=why)
+            self._news.sight()
 
 
 class _Incomplete(ApiError):

@@ -5,13 +5,19 @@ The only place that knows both sides. Order, failures and what to expect afterwa
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import assert_never
 
 from rollouts.core import actions
 from rollouts.core.actions import Action
 from rollouts.kube.applier import Applier, Nothing, Outcome
-from rollouts.kube.kinds import REPLICA_SETS, Key
+from rollouts.kube.kinds import DEPLOYMENTS, REPLICA_SETS, SERVICES, Key
+from rollouts.ports import TrafficIntent
 from rollouts.runtime.measurer import Measurer
+from rollouts.runtime.routes import Roads, kind_of
+
+OnReplicaSet = actions.CreateReplicaSet | actions.ScaleReplicaSet | actions.PatchReplicaSet | actions.DeleteReplicaSet
+OnRun = actions.CreateAnalysisRun | actions.TerminateAnalysisRun | actions.DeleteAnalysisRun
 
 
 class Executor:
@@ -21,24 +27,25 @@ class Executor:
         self._applier = applier
         self._measurer = measurer
 
-    async def execute(self, key: Key, action: Action) -> Outcome:
-        """Carry out one action for the Rollout or AnalysisRun at `key`. Raises ApiError and NotLeader."""
+    async def execute(self, key: Key, action: Action, roads: Roads) -> AsyncIterator[Outcome]:
+        """Carry out one action for the Rollout or AnalysisRun at `key`, and tell of each write as it is done.
+
+        `roads` are the routers as they were seen when the action was decided. Raises ApiError and NotLeader.
+        """
         match action:
-            case actions.CreateAnalysisRun() | actions.TerminateAnalysisRun() | actions.DeleteAnalysisRun():
-                return await self._on_run(key, action)
+            case actions.SetTraffic():
+                async for outcome in self._set_traffic(key, action.intent, roads):
+                    yield outcome
             case actions.Measure():
                 self._measurer.start(key, action)
-                return Nothing()
-            case actions.PatchRollout():
-                return await self._applier.patch_rollout(key.namespace, key.name, action)
-            case actions.EvictPod():
-                return await self._applier.evict_pod(key.namespace, action)
             case _:
-                return await self._on_replica_set(key, action)
+                yield await self._write(key, action)
 
-    async def look(self, key: Key, action: Action) -> Outcome:
-        """The object that an action was to change, as it is now. Nothing: it is gone, or none of a decision's sizes
-        hangs on it. Raises ApiError."""
+    async def look(self, key: Key, action: Action, roads: Roads) -> AsyncIterator[Outcome]:
+        """The objects that an action was to change, as they are now. Nothing: it is gone, or no decision hangs on it.
+
+        Raises ApiError.
+        """
         match action:
             case (
                 actions.CreateReplicaSet()
@@ -46,13 +53,58 @@ class Executor:
                 | actions.PatchReplicaSet()
                 | actions.DeleteReplicaSet()
             ):
-                return await self._applier.look(REPLICA_SETS, key.namespace, action.name)
+                yield await self._applier.look(REPLICA_SETS, key.namespace, action.name)
+            case actions.PatchService():
+                yield await self._applier.look(SERVICES, key.namespace, action.name)
+            case actions.ScaleWorkload():
+                yield await self._applier.look(DEPLOYMENTS, key.namespace, action.name)
+            case actions.SetTraffic():
+                for ref in roads.refs:
+                    kind = kind_of(ref)
+                    if kind is not None:
+                        yield await self._applier.look(kind, key.namespace, ref.name)
             case _:
-                return Nothing()
+                yield Nothing()
 
-    async def _on_run(
-        self, key: Key, action: actions.CreateAnalysisRun | actions.TerminateAnalysisRun | actions.DeleteAnalysisRun
+    async def _set_traffic(self, key: Key, intent: TrafficIntent, roads: Roads) -> AsyncIterator[Outcome]:
+        """Write what differs from the intent, road by road."""
+        for write in roads.writes(intent):
+            if write.seen_version is None:
+                yield await self._applier.create_route(write.kind, key.namespace, write.name, write.body)
+            else:
+                yield await self._applier.patch_route(
+                    write.kind, key.namespace, write.name, patch=write.body, seen_version=write.seen_version
+                )
+
+    async def _write(
+        self,
+        key: Key,
+        action: OnReplicaSet
+        | OnRun
+        | actions.PatchService
+        | actions.ScaleWorkload
+        | actions.PatchRollout
+        | actions.EvictPod
+        | actions.PatchPod,
     ) -> Outcome:
+        """The actions that are one request each."""
+        match action:
+            case actions.CreateAnalysisRun() | actions.TerminateAnalysisRun() | actions.DeleteAnalysisRun():
+                return await self._on_run(key, action)
+            case actions.PatchService():
+                return await self._applier.patch_service(key.namespace, action)
+            case actions.ScaleWorkload():
+                return await self._applier.scale_workload(key.namespace, action)
+            case actions.PatchRollout():
+                return await self._applier.patch_rollout(key.namespace, key.name, action)
+            case actions.EvictPod():
+                return await self._applier.evict_pod(key.namespace, action)
+            case actions.PatchPod():
+                return await self._applier.patch_pod(key.namespace, action)
+            case _:
+                return await self._on_replica_set(key, action)
+
+    async def _on_run(self, key: Key, action: OnRun) -> Outcome:
         match action:
             case actions.CreateAnalysisRun():
                 return await self._applier.create_analysis_run(key.namespace, action)
@@ -63,11 +115,7 @@ class Executor:
             case _:
                 assert_never(action)
 
-    async def _on_replica_set(
-        self,
-        key: Key,
-        action: actions.CreateReplicaSet | actions.ScaleReplicaSet | actions.PatchReplicaSet | actions.DeleteReplicaSet,
-    ) -> Outcome:
+    async def _on_replica_set(self, key: Key, action: OnReplicaSet) -> Outcome:
         match action:
             case actions.CreateReplicaSet():
                 return await self._applier.create_replica_set(key.namespace, action)

@@ -11,7 +11,7 @@ from rollouts.kube.kinds import ROLLOUTS, Key, Kind
 from rollouts.runtime.cache import Cache, Change, Entry
 from rollouts.runtime.pump import Event
 from rollouts.runtime.queue import WorkQueue
-from rollouts.runtime.triggers import Triggers, asks_for_abort
+from rollouts.runtime.triggers import Reads, Triggers, asks_for_abort
 
 DELETED = "DELETED"
 
@@ -19,11 +19,18 @@ DELETED = "DELETED"
 class Intake:
     """Feeds one cache and the queues of the kinds that are worked on."""
 
-    def __init__(self, cache: Cache, queues: Mapping[Kind, WorkQueue[Key]], *, is_open: bool = True) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        queues: Mapping[Kind, WorkQueue[Key]],
+        *,
+        reads: Reads = lambda entry: (),
+        is_open: bool = True,
+    ) -> None:
         self._cache = cache
         self._is_open = is_open
         self._queues = queues
-        self._triggers = Triggers(cache)
+        self._triggers = Triggers(cache, reads)
         self._observers: list[Callable[[Change], None]] = []
         self._listeners: list[Callable[[Event, bool], None]] = []
 
@@ -39,6 +46,12 @@ class Intake:
         """Begin to fill the queues, with all that is known. Before that nobody takes from them: a standby's queues
         would only gather the names of objects that came and went."""
         self._is_open = True
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Queue everything: what is known of a whole kind has changed, and any object may have been waiting for it."""
+        if not self._is_open:
+            return
         for kind, queue in self._queues.items():
             for entry in self._cache.entries(kind):
                 queue.add(entry.key, urgent=kind == ROLLOUTS and asks_for_abort(entry))

@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 DRAIN_SECONDS = 10.0  # for turns that are under way when the process is asked to stop
 FLUSH_SECONDS = 2.0  # for events that wait
+OTHERS_SECONDS = 15.0  # for kinds that only some Rollouts need; then those wait alone
 NEEDED = (ROLLOUTS, REPLICA_SETS)
 """Without these nothing can be decided; kinds that only some Rollouts need are unreadable for those."""
 
@@ -100,7 +101,7 @@ async def _lead(parts: Parts, working: asyncio.Event) -> None:
     log.info("caches_complete")
     if parts.elector is not None:
         await parts.elector.leading.wait()
-    await parts.census.complete(tuple(kind for kind in parts.census.kinds if kind not in NEEDED))
+    await _others(parts.census)
     parts.intake.open()
     log.info("work_started")
     working.set()
@@ -114,6 +115,17 @@ async def _lead(parts: Parts, working: asyncio.Event) -> None:
         events.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await events
+
+
+async def _others(census: Census) -> None:
+    """Wait for the kinds that only some Rollouts need, but not for long."""
+    others = tuple(kind for kind in census.kinds if kind not in NEEDED)
+    try:
+        async with asyncio.timeout(OTHERS_SECONDS):
+            await census.complete(others)
+    except TimeoutError:
+        late = [kind.plural for kind in others if not census.is_complete((kind,))]
+        log.warning("kinds_not_listed_yet", kinds=late)
 
 
 async def _retire(parts: Parts, tasks: dict[str, asyncio.Task[Any]], *, is_working: bool) -> None:

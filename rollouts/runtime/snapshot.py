@@ -8,24 +8,42 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rollouts.api import parse, validate
+from rollouts.api import parse
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
 from rollouts.api.codec import Problem
-from rollouts.api.findings import Finding
 from rollouts.api.rollout import Rollout
+from rollouts.core import roles, sight
 from rollouts.core.naming import REVISION
-from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable
+from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Service, Unreadable
+from rollouts.core.sight import Hidden
 from rollouts.kube.errors import Unreachable
-from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES, Key, Kind
 from rollouts.lib import selectors, timestamps
 from rollouts.runtime.cache import Cache, Entry, Json, metadata
 from rollouts.runtime.readings import Readings
+from rollouts.runtime.routes import Roads, Routes
 from rollouts.runtime.triggers import NESTING_MAX, named_templates, template_at
+from rollouts.runtime.workloads import Checked, checked, seen_workload, workload_named
 
 BEGINNING = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What the cache does not hold and was read for one turn: pods, where they matter, and a workload nobody watches.
+
+    `workload` None: it is watched, or it does not exist.
+    """
+
+    pods: tuple[Pod, ...] | Unreadable | None = None
+    workload: Entry | Unreadable | None = None
+
+
+NOTHING = Read()
 
 
 class Snapshots:
@@ -35,6 +53,7 @@ class Snapshots:
         self,
         cache: Cache,
         readings: Readings,
+        routes: Routes,
         *,
         unreadable: Callable[[Kind], str | None],
         keeps_verbs: Callable[[], bool],
@@ -42,6 +61,7 @@ class Snapshots:
     ) -> None:
         self._cache = cache
         self._readings = readings
+        self._routes = routes
         self.unreadable = unreadable
         """Why objects of a kind cannot be seen; None: they can."""
         self._keeps_verbs = keeps_verbs
@@ -54,19 +74,45 @@ class Snapshots:
             if why is not None:
                 raise Unreachable(why)
 
-    def parsed_rollout(self, key: Key) -> Rollout | None:
+    def parsed_rollout(self, key: Key, *, read: Read = NOTHING) -> Rollout | None:
         """The Rollout alone, to find out what else must be read; None: it is gone."""
         entry = self._cache.get(ROLLOUTS, key)
-        return None if entry is None else entry.parsed("rollout", _rollout)[0]
+        return None if entry is None else self._checked(entry, read)[0]
 
-    def rollout(self, key: Key, *, pods: tuple[Pod, ...] | Unreadable | None = None) -> Seen | None:
-        """The Rollout and all that concerns it; None: it is gone."""
+    def versions(self, key: Key) -> tuple[ReplicaSet, ...]:
+        """The ReplicaSets that the Rollout owns, in no order."""
+        entry = self._cache.get(ROLLOUTS, key)
+        owned = () if entry is None else self._cache.owned(REPLICA_SETS, entry.uid)
+        return tuple(each.parsed("replica_set", _replica_set) for each in owned)
+
+    def unwatched_workload(self, key: Key) -> tuple[Kind, Key] | None:
+        """The workload that a Rollout names and no watch tells of, so that it must be read."""
+        entry = self._cache.get(ROLLOUTS, key)
+        named = None if entry is None else workload_named(entry)
+        return named if named is not None and named[0] == REPLICA_SETS else None
+
+    def hidden(self, key: Key, *, read: Read = NOTHING) -> Hidden | None:
+        """What cannot be seen and without which nothing can be decided; None: nothing is."""
+        why = self.unreadable(REPLICA_SETS)
+        if why is not None:
+            return Hidden(reason=sight.VERSIONS_UNREADABLE, why=why)
+        if isinstance(read.workload, Unreadable):
+            return Hidden(reason=sight.WORKLOAD_UNREADABLE, why=read.workload.why)
+        entry = self._cache.get(ROLLOUTS, key)
+        named = None if entry is None else workload_named(entry)
+        why = None if named is None else self.unreadable(named[0])
+        return None if why is None else Hidden(reason=sight.WORKLOAD_UNREADABLE, why=why)
+
+    def rollout(self, key: Key, *, read: Read = NOTHING) -> tuple[Seen, Roads] | None:
+        """The Rollout and all that concerns it, and its routers as they were seen; None: it is gone."""
         entry = self._cache.get(ROLLOUTS, key)
         if entry is None:
             return None
-        rollout, problems = entry.parsed("rollout", _rollout)
+        rollout, problems = self._checked(entry, read)
+        workload = self._workload(entry, read)
         mine, others = self._replica_sets(entry, rollout)
-        return Seen(
+        roads = self._routes.of(rollout)
+        seen = Seen(
             rollout=rollout,
             problems=problems,
             replica_sets=mine,
@@ -74,11 +120,17 @@ class Snapshots:
             analysis_runs=self._analysis_runs(entry),
             run_names_taken=self._run_names_taken(entry, mine),
             templates=self._templates(entry),
-            pods=pods,
+            services=self._services(rollout),
+            routes={road.name: road.seen for road in roads.served},
+            routers_unserved=roads.unserved,
+            route_problems=roads.problems,
+            workload=None if workload is None else workload.parsed("workload", seen_workload),
+            pods=read.pods,
             verb_owners=entry.verb_owners,
             keeps_verbs=self._keeps_verbs(),
             instance_id=self._instance_id,
         )
+        return seen, roads
 
     def run(self, key: Key) -> RunSeen | None:
         """The AnalysisRun and the answers that its status does not show yet; None: it is gone."""
@@ -94,6 +146,28 @@ class Snapshots:
             readings=self._readings.of(entry.uid),
             in_flight=self._readings.in_flight(entry.uid),
         )
+
+    def _checked(self, entry: Entry, read: Read) -> Checked:
+        return checked(entry, self._workload(entry, read))
+
+    def _workload(self, entry: Entry, read: Read) -> Entry | None:
+        """What the Rollout takes its pod template from, as far as it exists."""
+        named = workload_named(entry)
+        if named is None:
+            return None
+        if named[0] == REPLICA_SETS:
+            return None if isinstance(read.workload, Unreadable) else read.workload
+        return self._cache.get(*named)
+
+    def _services(self, rollout: Rollout) -> Mapping[str, Service | Unreadable]:
+        if rollout.spec.strategy is None:
+            return {}
+        names = roles.named(rollout.spec.strategy)
+        why = self.unreadable(SERVICES)
+        if why is not None:
+            return dict.fromkeys(names, Unreadable(why=why))
+        found = ((name, self._cache.get(SERVICES, Key(rollout.meta.namespace, name))) for name in names)
+        return {name: entry.parsed("service", _service) for name, entry in found if entry is not None}
 
     def _replica_sets(self, owner: Entry, rollout: Rollout) -> tuple[tuple[ReplicaSet, ...], dict[str, ReplicaSet]]:
         selector = rollout.spec.selector or {}
@@ -151,9 +225,13 @@ class Snapshots:
         return found
 
 
-def _rollout(entry: Entry) -> tuple[Rollout, tuple[Finding, ...]]:
-    parsed = parse.parse_rollout(entry.object)
-    return parsed.value, validate.validate(parsed)
+def _service(entry: Entry) -> Service:
+    return Service(
+        name=entry.key.name,
+        resource_version=entry.version,
+        selector=_mapping(_mapping(entry.object, "spec"), "selector"),
+        annotations=_mapping(metadata(entry.object), "annotations"),
+    )
 
 
 def _run(entry: Entry) -> tuple[AnalysisRun, tuple[Problem, ...]]:
@@ -217,6 +295,8 @@ def _pod(stored: Json) -> Pod:
         is_deleting=bool(meta.get("deletionTimestamp")),
         is_available=_true_condition(status, "Ready") is not None,
         replica_set_uid=str(owner.get("uid", "")),
+        labels=_mapping(meta, "labels"),
+        annotations=_mapping(meta, "annotations"),
     )
 
 

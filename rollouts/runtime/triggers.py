@@ -1,13 +1,14 @@
 """Which keys a change concerns: from an event to the queues.
 
-A ReplicaSet and an AnalysisRun lead to the Rollout that controls them, before and after the change; a template leads
-to the Rollouts that name it, also through other templates. What everyone shares is looked up in maps; no event walks
-through all objects. What a key's turn does about it does not belong here."""
+A ReplicaSet and an AnalysisRun lead to the Rollout that controls them, before and after the change; a Service, a
+workload, an object of a router or a template leads to the Rollouts that name it, a template also through other
+templates. What everyone shares is looked up in maps; no event walks through all objects. What a key's turn does about
+it does not belong here."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,21 @@ from rollouts.kube.kinds import (
     CLUSTER_ANALYSIS_TEMPLATES,
     REPLICA_SETS,
     ROLLOUTS,
+    SERVICES,
     Key,
     Kind,
 )
 from rollouts.runtime.cache import Cache, Change, Entry, Json, metadata
+from rollouts.runtime.workloads import workload_named
 
+TEMPLATES = (ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES)
 NESTING_MAX = 50  # templates that name templates; deeper than any that passes validation
 ABORT_ANNOTATION = "rollouts.io/abort"
+SERVICE_MEMBERS = ("canaryService", "stableService", "pingService", "pongService", "activeService", "previewService")
+
+Named = tuple[Kind, Key]
+Reads = Callable[[Entry], Iterable[Named]]
+"""Rollout -> the objects that its routers look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +48,11 @@ class Trigger:
 class Triggers:
     """The map from what changed to who must look, kept up to date by the changes themselves."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, reads: Reads) -> None:
         self._cache = cache
-        self._users: dict[tuple[Kind, Key], set[tuple[Kind, Key]]] = defaultdict(set)
-        """Template -> the Rollouts and templates that name it."""
+        self._reads = reads
+        self._users: dict[Named, set[Named]] = defaultdict(set)
+        """Object -> the Rollouts and templates that name it."""
 
     def of(self, change: Change) -> set[Trigger]:
         """Take note of what a change says about names, and tell whom it concerns."""
@@ -55,7 +65,8 @@ class Triggers:
         if kind == ANALYSIS_RUNS:
             owners = {trigger for entry in change.entries for trigger in self._owners(entry)}
             return owners | {Trigger(ANALYSIS_RUNS, change.entries[-1].key)}
-        self._note_names(change)
+        if kind in TEMPLATES:
+            self._note_names(change)
         return {Trigger(ROLLOUTS, key) for key in self._rollouts_using(kind, change.entries[-1].key)}
 
     def _owners(self, entry: Entry) -> Iterator[Trigger]:
@@ -89,17 +100,25 @@ class Triggers:
 
     def _note_names(self, change: Change) -> None:
         if change.before is not None:
-            for name in _named_by(change.before):
+            for name in self._named_by(change.before):
                 self._users[name].discard((change.before.kind, change.before.key))
                 if not self._users[name]:
                     del self._users[name]
         if change.after is not None:
-            for name in _named_by(change.after):
+            for name in self._named_by(change.after):
                 self._users[name].add((change.after.kind, change.after.key))
 
+    def _named_by(self, entry: Entry) -> frozenset[Named]:
+        return entry.parsed("named", lambda entry: frozenset(self._names(entry)))
 
-def _named_by(entry: Entry) -> set[tuple[Kind, Key]]:
-    return {template_at(ref, entry.key.namespace) for ref in named_templates(entry)}
+    def _names(self, entry: Entry) -> Iterator[Named]:
+        yield from (template_at(ref, entry.key.namespace) for ref in named_templates(entry))
+        if entry.kind == ROLLOUTS:
+            yield from ((SERVICES, Key(entry.key.namespace, name)) for name in named_services(entry))
+            workload = workload_named(entry)
+            if workload is not None:
+                yield workload
+            yield from self._reads(entry)
 
 
 def template_at(ref: TemplateRef, namespace: str) -> tuple[Kind, Key]:
@@ -107,6 +126,14 @@ def template_at(ref: TemplateRef, namespace: str) -> tuple[Kind, Key]:
     if ref.cluster_scope:
         return CLUSTER_ANALYSIS_TEMPLATES, Key("", ref.template_name)
     return ANALYSIS_TEMPLATES, Key(namespace, ref.template_name)
+
+
+def named_services(entry: Entry) -> Iterator[str]:
+    """The Services that a Rollout's strategy names, as they are written."""
+    todo = [_member(entry.object, "spec", "strategy", name) for name in ("canary", "blueGreen")]
+    todo += [_member(strategy, "pingPong") for strategy in todo]
+    for section in todo:
+        yield from (name for member in SERVICE_MEMBERS if isinstance(name := section.get(member), str) and name)
 
 
 def named_templates(entry: Entry) -> frozenset[TemplateRef]:
@@ -127,6 +154,14 @@ def _template_refs(spec: Any) -> Iterator[TemplateRef]:
             todo.extend(member for field, member in value.items() if field != "template")
         elif isinstance(value, list):
             todo.extend(value)
+
+
+def _member(value: Json, *names: str) -> Json:
+    """The mapping at a path; empty where there is none."""
+    for name in names:
+        member = value.get(name)
+        value = member if isinstance(member, Mapping) else {}
+    return value
 
 
 def is_rollout(owner: Json) -> bool:

@@ -7,9 +7,9 @@ AnalysisRun, with `decide_run`. What is done with a turn belongs to worker.py.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from rollouts.api import codec
@@ -18,29 +18,37 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
 from rollouts.core import revisions, sight
 from rollouts.core.actions import Action, CreateReplicaSet
-from rollouts.core.observed import Pod, RunSeen, Seen, Unreadable
+from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable
 from rollouts.core.plan import Note, Plan
-from rollouts.kube.errors import ApiError
-from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, Key, Kind
+from rollouts.kube.errors import ApiError, NotFound
+from rollouts.kube.kinds import ANALYSIS_RUNS, ROLLOUTS, Key, Kind
 from rollouts.lib import selectors
-from rollouts.runtime.cache import Cache, Entry, Json
+from rollouts.runtime.cache import Cache, Entry, Json, entry_of
 from rollouts.runtime.measurer import Measurer
-from rollouts.runtime.snapshot import Snapshots, pods_of
+from rollouts.runtime.routes import Roads
+from rollouts.runtime.snapshot import Read, Snapshots, pods_of
+
+NO_ROADS = Roads()
 
 Decide = Callable[[Seen, datetime], Plan[RolloutStatus]]
 DecideRun = Callable[[RunSeen, datetime], Plan[AnalysisRunStatus]]
 ListPods = Callable[[str, str], Awaitable[list[Json]]]
 """(namespace, label selector) -> pods; raises ApiError."""
+ReadWorkload = Callable[[Kind, Key], Awaitable[Json]]
+"""A workload that is not watched, as it is stored; raises ApiError."""
+
+UNWATCHED_WORKLOAD_PERIOD = timedelta(seconds=30)  # nothing tells of its changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A decision about one version of one object."""
+    """A decision about one version of one object, and the roads of its traffic as they were when it was made."""
 
     entry: Entry
     plan: Plan[Any]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    roads: Roads = NO_ROADS
 
 
 class Turns(Protocol):
@@ -72,32 +80,38 @@ class RolloutTurns:
         snapshots: Snapshots,
         *,
         decide: Decide,
-        wants_pods: Callable[[Rollout], bool],
+        wants_pods: Callable[[Rollout, Iterable[ReplicaSet]], bool],
         list_pods: ListPods,
+        read_workload: ReadWorkload,
     ) -> None:
         self._cache = cache
         self._snapshots = snapshots
         self._decide = decide
         self._wants_pods = wants_pods
         self._list_pods = list_pods
+        self._read_workload = read_workload
 
     async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
         """Read pods if they matter now, then look and decide; while versions are out of sight, wait and say so. Raises
         ApiError while Rollouts themselves are."""
         self._snapshots.require(ROLLOUTS)
-        pods = await self._pods(key)
-        seen = self._snapshots.rollout(key, pods=pods)
+        read = await self._read(key)
+        found = self._snapshots.rollout(key, read=read)
         entry = self._cache.get(ROLLOUTS, key)
-        if seen is None or entry is None:
+        if found is None or entry is None:
             return None
-        hidden = self._snapshots.unreadable(REPLICA_SETS)
-        plan = self._decide(seen, clock()) if hidden is None else sight.wait(seen.rollout, hidden, now=clock())
+        seen, roads = found
+        hidden = self._snapshots.hidden(key, read=read)
+        now = clock()
+        plan = self._decide(seen, now) if hidden is None else sight.wait(seen.rollout, hidden, now=now)
+        if self._snapshots.unwatched_workload(key) is not None:
+            plan = _looking_again(plan, now + UNWATCHED_WORKLOAD_PERIOD)
         before = _status(entry)
         if not before:
             message = f"Rollout resource added to informer: {key}"
             added = Note(reason="RolloutAddedToInformer", message=message, key=entry.uid)
             plan = dataclasses.replace(plan, notes=(added, *plan.notes))
-        return Turn(entry=entry, plan=plan, before=before, after=codec.encode(plan.status))
+        return Turn(entry=entry, plan=plan, before=before, after=codec.encode(plan.status), roads=roads)
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
         """A new version whose ReplicaSet cannot be made says so in its Progressing condition."""
@@ -112,9 +126,28 @@ class RolloutTurns:
         message = f"Rollout {key.name}/{key.namespace} is deleted."
         return (Note(reason="RolloutDeleted", message=message, key=uid),)
 
-    async def _pods(self, key: Key) -> tuple[Pod, ...] | Unreadable | None:
-        rollout = self._snapshots.parsed_rollout(key)
-        if rollout is None or not rollout.spec.selector or not self._wants_pods(rollout):
+    async def _read(self, key: Key) -> Read:
+        """What no watch tells of."""
+        read = Read(workload=await self._workload(key))
+        return dataclasses.replace(read, pods=await self._pods(key, read))
+
+    async def _workload(self, key: Key) -> Entry | Unreadable | None:
+        named = self._snapshots.unwatched_workload(key)
+        if named is None:
+            return None
+        kind, workload = named
+        try:
+            return entry_of(kind, await self._read_workload(kind, workload))
+        except NotFound:
+            return None
+        except ApiError as error:
+            return Unreadable(why=f"{kind.name} {workload.name} cannot be read: {error.message}")
+
+    async def _pods(self, key: Key, read: Read) -> tuple[Pod, ...] | Unreadable | None:
+        rollout = self._snapshots.parsed_rollout(key, read=read)
+        if rollout is None or not rollout.spec.selector:
+            return None
+        if not self._wants_pods(rollout, self._snapshots.versions(key)):
             return None
         try:
             return pods_of(await self._list_pods(key.namespace, selectors.render(rollout.spec.selector)))
@@ -153,6 +186,10 @@ class RunTurns:
         """Stop measuring for the run."""
         self._measurer.drop(uid)
         return ()
+
+
+def _looking_again(plan: Plan[RolloutStatus], at: datetime) -> Plan[RolloutStatus]:
+    return dataclasses.replace(plan, requeue_at=at if plan.requeue_at is None else min(at, plan.requeue_at))
 
 
 def _status(entry: Entry) -> Mapping[str, Any]:

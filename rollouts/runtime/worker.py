@@ -8,6 +8,7 @@ counted, and slows only the key it happened to. No rule about rollouts belongs h
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from datetime import datetime
 
 import structlog
 
-from rollouts.core.actions import Action
+from rollouts.core.actions import Action, PatchRollout
 from rollouts.core.plan import WARNING, Note
 from rollouts.kube.applier import Found, Gone, Nothing, Outcome, Stored
 from rollouts.kube.client import Json
@@ -31,6 +32,7 @@ from rollouts.runtime.execute import Executor
 from rollouts.runtime.expectations import Expectations, Expected
 from rollouts.runtime.intake import Intake
 from rollouts.runtime.queue import WorkQueue
+from rollouts.runtime.routes import Roads
 from rollouts.runtime.turns import Turn, Turns
 from rollouts.telemetry import Telemetry
 
@@ -74,7 +76,7 @@ class Worker:
         self._clock = clock
         self._uids: dict[Key, str] = {}
         """Objects that had a turn, for the last word on them."""
-        self._doubts: dict[Key, Action] = {}
+        self._doubts: dict[Key, Doubt] = {}
         """Writes that may or may not have happened, by the key they were for."""
         self._complaints: dict[Key, str] = {}
         """Why each key was put off last."""
@@ -166,14 +168,16 @@ class Worker:
         for action in turn.plan.actions:
             progress.current = action
             self._check_still_meant(turn)
+            if isinstance(action, PatchRollout):
+                action = dataclasses.replace(action, seen_version=progress.version)
             try:
-                outcome = await self._tools.executor.execute(turn.entry.key, action)
+                async for outcome in self._tools.executor.execute(turn.entry.key, action, turn.roads):
+                    self._note_outcome(turn.entry, outcome)
+                    if isinstance(outcome, Stored) and _is_same(turn.entry, outcome):
+                        progress.version = entry_of(self._kind, outcome.object).version
             except Unreachable:
-                self._doubts[turn.entry.key] = action
+                self._doubts[turn.entry.key] = Doubt(action=action, roads=turn.roads)
                 raise
-            self._note_outcome(turn.entry, outcome)
-            if isinstance(outcome, Stored) and _is_same(turn.entry, outcome):
-                progress.version = entry_of(self._kind, outcome.object).version
             progress.done.add(getattr(action, "name", ""))
 
     async def _resolve_doubt(self, key: Key) -> None:
@@ -181,12 +185,12 @@ class Worker:
 
         Without an answer there is no version to wait for. Raises ApiError as long as it cannot be seen.
         """
-        action = self._doubts.get(key)
-        if action is None:
+        doubt = self._doubts.get(key)
+        if doubt is None:
             return
-        outcome = await self._tools.executor.look(key, action)
-        if isinstance(outcome, Found):
-            self._tools.intake.learn(entry_of(outcome.kind, outcome.object))
+        async for outcome in self._tools.executor.look(key, doubt.action, doubt.roads):
+            if isinstance(outcome, Found):
+                self._tools.intake.learn(entry_of(outcome.kind, outcome.object))
         self._doubts.pop(key, None)
 
     def _check_still_meant(self, turn: Turn) -> None:
@@ -277,6 +281,14 @@ class Progress:
     version: str
     current: Action | None = None
     done: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A write that may or may not have happened, and the roads it was decided on."""
+
+    action: Action
+    roads: Roads
 
 
 def _is_same(entry: Entry, outcome: Stored) -> bool:

@@ -10,23 +10,8 @@ from rollouts.core.decide import decide
 from rollouts.core.observed import Seen
 from tests.builders import NOON, Json, a_rollout, canary, parsed_rollout
 
-ROUTING: Json = {"plugins": {"a": {}}}
 CASES: list[tuple[str, Json, Json]] = [
-    ("spec.workloadRef", canary(20), {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}),
-    ("spec.strategy.blueGreen", {"blueGreen": {"activeService": "web"}}, {}),
-    ("spec.strategy.canary.trafficRouting", canary(20, trafficRouting=ROUTING), {}),
-    ("spec.strategy.canary.canaryService", canary(20, canaryService="canary"), {}),
-    ("spec.strategy.canary.stableService", canary(20, stableService="stable"), {}),
-    ("spec.strategy.canary.pingPong", canary(20, pingPong={"pingService": "a", "pongService": "b"}), {}),
-    ("spec.strategy.canary.canaryMetadata", canary(20, canaryMetadata={"labels": {"a": "b"}}), {}),
-    ("spec.strategy.canary.stableMetadata", canary(20, stableMetadata={"labels": {"a": "b"}}), {}),
-    (
-        "spec.strategy.canary.antiAffinity",
-        canary(20, antiAffinity={"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 1}}),
-        {},
-    ),
     ("spec.strategy.canary.steps[1]", canary(20, {"experiment": {"templates": []}}), {}),
-    ("spec.strategy.canary.steps[1]", canary(20, {"setCanaryScale": {"replicas": 1}}), {}),
     ("spec.strategy.canary.steps[1]", canary(20, {"plugin": {"name": "a"}}), {}),
 ]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.api.rollout import CanaryStrategy
 from rollouts.core import naming
-from rollouts.core.observed import ReplicaSet, Seen, VerbOwner
+from rollouts.core.observed import ReplicaSet, Seen, Service, VerbOwner
 from rollouts.core.turn import Turn, turn
 from rollouts.lib import hashing
 from tests.builders import NOON, Json, a_pod_template, a_rollout, canary, parsed_rollout
@@ -54,17 +54,34 @@ def a_turn(
     strategy: Json | None = None,
     image: str = "v2",
     now: datetime = NOON,
+    services: Mapping[str, str] | None = None,
     **spec: Any,
 ) -> Turn:
-    """A turn on the way from v1, which is stable, to `image`."""
+    """A turn on the way from v1, which is stable, to `image`; `services` by name lead to these versions."""
     raw = a_rollout(strategy or canary(20, {"pause": {}}, 50), image=image, **spec)
     annotations = raw["spec"].pop("annotations", {})
     raw["metadata"]["annotations"] = annotations
     raw["status"] = {"stableRS": V1, "currentPodHash": pod_hash(image), "currentStepIndex": 0, **(status or {})}
     rollout = parsed_rollout(raw)
-    seen = Seen(rollout=rollout, problems=(), replica_sets=replica_sets, verb_owners=_owners(annotations))
-    assert isinstance(rollout.spec.strategy, CanaryStrategy)
-    return turn(seen, canary=rollout.spec.strategy, now=now)
+    seen = Seen(
+        rollout=rollout,
+        problems=(),
+        replica_sets=replica_sets,
+        verb_owners=_owners(annotations),
+        services={name: a_service(name, version) for name, version in (services or {}).items()},
+    )
+    assert rollout.spec.strategy is not None
+    return turn(seen, strategy=rollout.spec.strategy, now=now)
+
+
+def a_service(name: str, version: str = "", **fields: Any) -> Service:
+    """A Service of this Rollout that leads to a version, or to all."""
+    values: dict[str, Any] = {
+        "resource_version": "1",
+        "selector": {"app": "web", **({naming.POD_HASH_LABEL: version} if version else {})},
+        "annotations": {naming.MANAGED_BY: "web"},
+    }
+    return Service(name=name, **{**values, **fields})
 
 
 def _owners(annotations: Json) -> dict[str, VerbOwner]:

@@ -88,6 +88,12 @@ def test_a_rollout_that_is_paused_by_hand_stands_still() -> None:
     assert "never fewer than 2 available" in told
 
 
+def test_what_pods_wear_holds_nothing_up() -> None:
+    """Single pods are not played."""
+    strategy = canary(50, canaryMetadata={"labels": {"role": "new"}}, stableMetadata={"labels": {"role": "old"}})
+    assert "Healthy after" in planned(a_rollout(strategy, replicas=2))
+
+
 def test_no_pods_make_no_share() -> None:
     """So none is warned of."""
     assert "nearest share" not in planned(a_rollout(canary(50), replicas=0))

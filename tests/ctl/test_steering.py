@@ -196,11 +196,14 @@ def test_undo_takes_the_revision_before_the_latest() -> None:
         undo.choose([a_set(1)], revision=0)
 
 
-def test_undo_takes_the_label_away_that_tells_versions_apart() -> None:
-    """The template is the author's again."""
+def test_undo_takes_away_what_the_controller_put_in() -> None:
+    """The label that tells versions apart, and what pods wear for their part: the template is the author's again."""
     marked = a_pod_template()
-    marked["metadata"]["labels"]["rollouts-pod-template-hash"] = "abc"
-    assert pod_template.without_mark(marked) == a_pod_template()
+    marked["metadata"]["labels"] |= {"rollouts-pod-template-hash": "abc", "role": "canary"}
+    note = {"rollout.argoproj.io/ephemeral-metadata": '{"labels":{"role":"canary"}}'}
+    replica_set = {"metadata": {"annotations": note}, "spec": {"template": marked}}
+    assert pod_template.authored(replica_set) == a_pod_template()
+    assert pod_template.authored({**replica_set, "metadata": {}})["metadata"]["labels"]["role"] == "canary"
 
 
 def test_the_template_of_a_referenced_workload_is_changed_there() -> None:

@@ -108,6 +108,10 @@ class Play:
             self.deletions.check(name)
         if kind == "evict":
             self.capacity.evict()
+        self.befall(what)
+
+    def befall(self, what: str) -> None:
+        """The next trouble comes to this write."""
         trouble = self.troubles.pop(0) if self.troubles else ""
         self._unanswered = trouble if trouble.startswith("done") else ""
         if trouble == "lost":

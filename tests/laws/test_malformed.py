@@ -19,6 +19,7 @@ from rollouts.core.plan import Plan
 from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, REPLICA_SETS, ROLLOUTS, Key, Kind
 from rollouts.runtime.cache import Cache, Entry
 from rollouts.runtime.readings import Readings
+from rollouts.runtime.routes import Routes
 from rollouts.runtime.snapshot import Snapshots
 from tests.builders import Json
 from tests.laws.plays import begin, happen, rollouts
@@ -96,12 +97,15 @@ def plans(objects: Objects, world: World) -> dict[str, Plan[Any]]:
     for kind, stored in objects.items():
         for each in stored:
             cache.put(Entry(kind, Key("shop", each["metadata"]["name"]), each))
-    snapshots = Snapshots(cache, Readings(), unreadable=lambda kind: None, keeps_verbs=lambda: True, instance_id="")
+    routes = Routes({}, cache, unreadable=lambda kind: None)
+    snapshots = Snapshots(
+        cache, Readings(), routes, unreadable=lambda kind: None, keeps_verbs=lambda: True, instance_id=""
+    )
     made: dict[str, Plan[Any]] = {}
     for key in sorted(cache.keys(ROLLOUTS)):
-        seen = snapshots.rollout(key)
-        assert seen is not None
-        made[key.name] = decide(seen, now=world.now)
+        found = snapshots.rollout(key)
+        assert found is not None
+        made[key.name] = decide(found[0], now=world.now)
     for key in sorted(cache.keys(ANALYSIS_RUNS)):
         run = snapshots.run(key)
         assert run is not None

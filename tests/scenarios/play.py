@@ -2,15 +2,19 @@
 
     # why this story matters
     rollout: {replicas: 10, steps: [{setWeight: 20}, {pause: {}}], spec: {...}, canary: {...}}
+    # or              blueGreen: {activeService: web, ...} instead of steps and canary
     pods: {broken: never, slow: 40}            # seconds until a pod of that image is ready; 5 for all others
+    pods-per-second: 2                         # how fast they are made; all at once where nothing is said
     metrics: {success-rate: {0: 1.0, 75: 0.2}} # what the query answers from that second on; a text is an error
     templates: {success-rate: {count: 3, interval: 10s}}   # fields of the one metric of a template
+    deployment: {replicas: 10, scaleDown: progressively}   # the template is that of a Deployment that runs already
     timeline:
       - {at: 60, image: v2}                    # one of EVENTS; `apply` is a verb that came by an apply
     until: 700
 
 A story has a line for every note, and after each moment at which something changed a line for where that left the
-Rollout: phase, step, and for each version the pods available of those asked for.
+Rollout: phase, step, and for each version the pods available of those asked for, and what they wear; of blue-green also
+where its Services lead.
 """
 
 from __future__ import annotations
@@ -22,15 +26,24 @@ from typing import Any
 
 import yaml
 
-from tests.builders import NOON, Json, a_metric, a_rollout, a_template
+from rollouts.core import naming
+from tests import roads
+from tests.builders import NOON, Json, a_deployment, a_metric, a_rollout, a_template, referring
 from tests.cluster import Settings
 from tests.world import World
+
+SELECTING = ("app", naming.POD_HASH_LABEL)
 
 
 def play(path: Path) -> str:
     """The story of one scenario."""
     script = yaml.safe_load(path.read_text())
-    world = World(_rollout(script["rollout"]), templates=_templates(script), settings=_settings(script))
+    rollout, deployment = _rollout(script["rollout"]), script.get("deployment")
+    workload = None
+    if deployment is not None:
+        rollout = referring(rollout, scale_down=deployment.get("scaleDown", ""))
+        workload = a_deployment(replicas=deployment["replicas"])
+    world = World(rollout, templates=_templates(script), settings=_settings(script), workload=workload)
     teller = _Teller(world)
     for event in sorted(script.get("timeline", []), key=lambda event: event["at"]):
         world.run((NOON + timedelta(seconds=event["at"]) - world.now).total_seconds())
@@ -76,19 +89,43 @@ class _Teller:
 
 def _state(world: World) -> str:
     status = world.status
-    steps = world.rollout["spec"]["strategy"]["canary"].get("steps", [])
+    steps = world.rollout["spec"]["strategy"].get("canary", {}).get("steps", [])
     step = f" step {status['currentStepIndex']}/{len(steps)}" if "currentStepIndex" in status else ""
-    sizes = " ".join(
-        f"{_image(raw)} {raw.get('status', {}).get('availableReplicas', 0)}/{raw['spec']['replicas']}"
-        for raw in world.replica_sets.values()
-    )
+    counts = [f"{_image(raw)} {_count(raw)}{_worn(world, name)}" for name, raw in world.replica_sets.items()]
+    sizes = " ".join([*counts, *(f"Deployment {_count(raw)}" for raw in world.workloads.values())])
     ready = next((c["message"] for c in status.get("conditions", []) if c["type"] == "Ready"), "")
-    return f"{status.get('phase', '')}{step} | {sizes} | {ready}"
+    return f"{status.get('phase', '')}{step}{_led(world)} | {sizes} | {ready}"
+
+
+def _led(world: World) -> str:
+    """The images that users and those who look beforehand reach, `any` where a Service names no version."""
+    strategy = world.rollout["spec"]["strategy"].get("blueGreen", {})
+    images = {raw["metadata"]["labels"][naming.POD_HASH_LABEL]: _image(raw) for raw in world.replica_sets.values()}
+    hashes = {
+        name.removesuffix("Service"): roads.hash_of(world.services, strategy[name])
+        for name in ("activeService", "previewService")
+        if name in strategy
+    }
+    return "".join(f" {role} {images.get(found, found or 'any')}" for role, found in hashes.items())
+
+
+def _count(raw: Json) -> str:
+    return f"{raw.get('status', {}).get('availableReplicas', 0)}/{raw['spec']['replicas']}"
+
+
+def _worn(world: World, name: str) -> str:
+    """What the pods of a version wear besides the labels they are selected by; in most stories nothing."""
+    pods = world.pods[name].each if name in world.pods else []
+    shown = [{**pod.metadata.get("labels", {}), **pod.metadata.get("annotations", {})} for pod in pods]
+    texts = {",".join(f"{key}={worn[key]}" for key in sorted(worn) if key not in SELECTING) for worn in shown}
+    return f" {{{' or '.join(sorted(texts))}}}" if any(texts) else ""
 
 
 def _rollout(script: Json) -> Json:
     steps = script.get("steps")
     strategy = {"canary": {**({"steps": steps} if steps else {}), **script.get("canary", {})}}
+    if "blueGreen" in script:
+        strategy = {"blueGreen": script["blueGreen"]}
     return a_rollout(
         strategy, image=script.get("image", "v1"), replicas=script.get("replicas"), **script.get("spec", {})
     )
@@ -108,7 +145,8 @@ def _settings(script: Json) -> Settings:
         answer = answers[since]
         return RuntimeError(answer) if isinstance(answer, str) else [answer] if isinstance(answer, float) else answer
 
-    return Settings(ready_after=lambda image: pods.get(image, 5), reading=reading)
+    pace = script.get("pods-per-second")
+    return Settings(ready_after=lambda image: pods.get(image, 5), pods_per_second=pace, reading=reading)
 
 
 def _happen(world: World, event: Json) -> None:
@@ -131,6 +169,10 @@ def _delete_replica_set(world: World, image: str) -> None:
     world.replica_sets.pop(next(name for name, raw in world.replica_sets.items() if _image(raw) == image))
 
 
+def _lose_pods(world: World, image: str) -> None:
+    world.lose_pods(next(name for name, raw in world.replica_sets.items() if _image(raw) == image))
+
+
 def _new_template(world: World, name: str) -> None:
     world.templates[name] = a_template(name)
 
@@ -145,6 +187,11 @@ EVENTS: Mapping[str, Callable[[World, Any], object]] = {
     "delete-run": lambda world, name: world.runs.pop(name),
     "delete-replica-set": _delete_replica_set,
     "new-template": _new_template,
+    "deployment": lambda world, replicas: world.edit_workload("web", {"replicas": replicas}),
+    "lose-pods": _lose_pods,
+    "apply-service": World.apply_service,
+    "delete-service": lambda world, name: world.services.pop(name),
+    "new-service": World.new_service,
 }
 
 

@@ -18,14 +18,13 @@ BROKEN: dict[str, Json] = {
     "weight": {"strategy": canary(500, pause())},
     "no surge": {"strategy": canary(*STEPS, maxSurge=0, maxUnavailable=0)},
     "step without a kind": {"strategy": canary(20, {}, pause())},
-    "step of a later version": {"strategy": canary(20, {"setCanaryScale": {"replicas": 1}})},
+    "step of a later version": {"strategy": canary(20, {"plugin": {"name": "a"}})},
     "missing template": {"strategy": canary(20, analysis("late"), pause())},
     "missing template of a new version": {"strategy": canary(20, analysis("late")), "template": a_pod_template("v3")},
 }
 UNCERTAIN: dict[str, Json] = {
     "no strategy": {"strategy": {"canary": None}},
     "blue-green": {"strategy": {"canary": None, "blueGreen": {"activeService": "web"}}},
-    "traffic routing": {"strategy": canary(*STEPS, trafficRouting={"plugins": {"a": {}}})},
     "replicas": {"replicas": -1},
     "selector": {"selector": {"matchLabels": {"app": "web", "tier": "a b"}}},
 }

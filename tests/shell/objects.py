@@ -5,7 +5,17 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, REPLICA_SETS, ROLLOUTS, Kind
+from rollouts.kube.kinds import (
+    ANALYSIS_RUNS,
+    ANALYSIS_TEMPLATES,
+    DEPLOYMENTS,
+    INGRESSES,
+    REPLICA_SETS,
+    ROLLOUTS,
+    SERVICES,
+    WATCHED,
+    Kind,
+)
 from rollouts.runtime.cache import Entry, entry_of
 from rollouts.runtime.pump import Event
 
@@ -79,8 +89,7 @@ def a_template(name: str, **spec: Any) -> dict[str, Any]:
 
 def kind_of(stored: dict[str, Any]) -> Kind:
     """The kind of one of these objects."""
-    kinds = (ROLLOUTS, REPLICA_SETS, ANALYSIS_RUNS, ANALYSIS_TEMPLATES)
-    return next(kind for kind in kinds if kind.name == stored["kind"])
+    return next(kind for kind in WATCHED if kind.name == stored["kind"])
 
 
 def entry(stored: dict[str, Any]) -> Entry:
@@ -91,3 +100,47 @@ def entry(stored: dict[str, Any]) -> Entry:
 def event(stored: dict[str, Any], type: str | None = "MODIFIED") -> Event:
     """The object as a watch tells of it."""
     return Event(type, entry(stored))
+
+
+def a_routed_rollout(name: str = "web", **section: Any) -> dict[str, Any]:
+    """A Rollout whose traffic Ingress-NGINX splits, between the Services `<name>-canary` and `<name>-stable`."""
+    rollout = a_rollout(name)
+    rollout["spec"]["strategy"]["canary"] |= {
+        "canaryService": f"{name}-canary",
+        "stableService": f"{name}-stable",
+        "trafficRouting": {"nginx": {"stableIngress": name, **section}},
+    }
+    return rollout
+
+
+def a_service(name: str, *, version: str = "") -> dict[str, Any]:
+    """A Service of the app `web`, leading to one version if one is named."""
+    selector = {"app": "web", **({"rollouts-pod-template-hash": version} if version else {})}
+    ports = [{"port": 80, "protocol": "TCP", "targetPort": 80}]
+    return an_object(SERVICES, name, spec={"selector": selector, "ports": ports})
+
+
+def an_ingress(name: str = "web", *, service: str = "", **members: Any) -> dict[str, Any]:
+    """An Ingress that leads to a Service, `<name>-stable` unless another is named."""
+    backend = {"service": {"name": service or f"{name}-stable", "port": {"number": 80}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    spec = {"ingressClassName": "nginx", "rules": [{"host": "web.example.com", "http": {"paths": paths}}]}
+    return an_object(INGRESSES, name, **{"spec": spec, **members})
+
+
+def a_deployment(name: str = "web", *, image: str = "app:1", replicas: int = 3, **members: Any) -> dict[str, Any]:
+    """A Deployment of the app `web`."""
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "app", "image": image}]},
+    }
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    return an_object(DEPLOYMENTS, name, **{"spec": spec, **members})
+
+
+def a_referring_rollout(name: str = "web", *, kind: Kind = DEPLOYMENTS, workload: str = "web") -> dict[str, Any]:
+    """A Rollout that takes its pod template from a workload."""
+    rollout = a_rollout(name)
+    del rollout["spec"]["template"], rollout["spec"]["selector"]
+    rollout["spec"]["workloadRef"] = {"apiVersion": kind.api_version, "kind": kind.name, "name": workload}
+    return rollout

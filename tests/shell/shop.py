@@ -14,7 +14,7 @@ from rollouts.core.plan import Note, Plan
 from rollouts.kube.applier import Applier
 from rollouts.kube.client import KubeClient, Writer
 from rollouts.kube.events import EventRecorder
-from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, Key
+from rollouts.kube.kinds import ROLLOUTS, Key
 from rollouts.kube.status_writer import StatusWriter
 from rollouts.runtime.cache import Cache, Entry, entry_of
 from rollouts.runtime.execute import Executor
@@ -29,7 +29,7 @@ from rollouts.sandbox.faults import Faults
 from rollouts.telemetry import Telemetry
 from tests.shell.clusters import LOOSE_CRDS, a_cluster, a_sandbox, create, read
 from tests.shell.fake_time import FakeClock
-from tests.shell.objects import a_rollout
+from tests.shell.objects import a_rollout, kind_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WEB = Key("default", "web")
@@ -107,7 +107,7 @@ class Shop:
 
     def hear(self, stored: dict[str, Any]) -> None:
         """The watch tells of an object."""
-        kind = ROLLOUTS if stored["kind"] == "Rollout" else REPLICA_SETS
+        kind = kind_of(stored)
         self.intake.deliver(Event("MODIFIED", entry_of(kind, stored)))
 
     async def catch_up(self, name: str = "web") -> dict[str, Any]:

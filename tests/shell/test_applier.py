@@ -9,10 +9,10 @@ import pytest
 from rollouts.core import actions
 from rollouts.kube.applier import Applier, Found, Gone, Nothing, Stored
 from rollouts.kube.client import AlwaysOpen, KubeClient, Writer
-from rollouts.kube.errors import Conflict, NotFound
-from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS
+from rollouts.kube.errors import ApiError, Conflict, NotFound
+from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPLICA_SETS, ROLLOUTS
 from tests.shell.clusters import LOOSE_CRDS, a_cluster, create, read
-from tests.shell.objects import a_replica_set, a_rollout, a_run
+from tests.shell.objects import a_replica_set, a_rollout, a_run, an_object
 
 NS = "default"
 
@@ -116,3 +116,20 @@ async def test_deleting_a_run_spares_its_namesake(client: KubeClient, applier: A
 async def test_evicting_a_pod_that_is_gone_is_fine(client: KubeClient, applier: Applier) -> None:
     """It needs no eviction."""
     assert isinstance(await applier.evict_pod(NS, actions.EvictPod(name="gone", uid="x")), Nothing)
+
+
+async def test_only_the_pod_that_was_seen_changes_its_labels(client: KubeClient, applier: Applier) -> None:
+    """None takes one off, the others stay; one that is gone needs nothing, and a namesake is left alone."""
+    pod = an_object(PODS, "web-1", spec={"containers": [{"name": "app", "image": "app:1"}]})
+    pod["metadata"] = {"name": "web-1", "namespace": NS, "labels": {"app": "web", "role": "canary"}}
+    stored = await create(client, PODS, pod)
+    patch = {"metadata": {"labels": {"role": None, "part": "x"}, "annotations": {"note": "y"}}}
+    uid = stored["metadata"]["uid"]
+    assert isinstance(await applier.patch_pod(NS, actions.PatchPod(name="web-1", uid=uid, patch=patch)), Nothing)
+    now = (await read(client, PODS, "web-1"))["metadata"]
+    assert (now["labels"], now["annotations"]) == ({"app": "web", "part": "x"}, {"note": "y"})
+    with pytest.raises(ApiError):
+        other = {"metadata": {"labels": {"part": "z"}}}
+        await applier.patch_pod(NS, actions.PatchPod(name="web-1", uid="other", patch=other))
+    assert (await read(client, PODS, "web-1"))["metadata"]["labels"]["part"] == "x"
+    assert isinstance(await applier.patch_pod(NS, actions.PatchPod(name="gone", uid="x", patch=patch)), Nothing)

@@ -8,29 +8,15 @@ import pytest
 
 from rollouts.api.analysis import AnalysisTemplate, TemplateRef
 from rollouts.core.decide import decide
-from rollouts.core.observed import Seen, Unreadable
-from rollouts.kube.errors import Unreachable
+from rollouts.core.observed import Unreadable
+from rollouts.kube.errors import NotFound, Unreachable
 from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, REPLICA_SETS, ROLLOUTS, Key, Kind
-from rollouts.runtime.cache import Cache, Json
+from rollouts.runtime.cache import Json
 from rollouts.runtime.clock import utc_now
-from rollouts.runtime.readings import Readings
-from rollouts.runtime.snapshot import Snapshots, pods_of
+from rollouts.runtime.snapshot import pods_of
 from rollouts.runtime.turns import RolloutTurns
-from tests.shell.objects import a_replica_set, a_rollout, a_run, a_template, entry, owned_by
-
-WEB = Key("default", "web")
-
-
-def seen_of(*objects: dict[str, Any], unreadable: dict[Kind, str] | None = None) -> Seen:
-    """What the core sees of the Rollout `web` among these objects."""
-    cache = Cache()
-    for each in objects:
-        cache.put(entry(each))
-    reasons = unreadable or {}
-    snapshots = Snapshots(cache, Readings(), unreadable=reasons.get, keeps_verbs=lambda: True, instance_id="")
-    seen = snapshots.rollout(WEB)
-    assert seen is not None
-    return seen
+from tests.shell.objects import a_replica_set, a_rollout, a_run, a_template, owned_by
+from tests.shell.pictures import WEB, a_cache, seen_of, snapshots_of
 
 
 def test_own_replica_sets_and_matching_orphans_are_seen_oldest_first() -> None:
@@ -148,16 +134,19 @@ async def test_rollouts_that_are_out_of_sight_get_no_turn() -> None:
 
 def turns_while(unreadable: dict[Kind, str]) -> RolloutTurns:
     """Turns of the Rollout `web`, while these kinds cannot be seen."""
-    cache = Cache()
-    cache.put(entry(a_rollout()))
-    snapshots = Snapshots(cache, Readings(), unreadable=unreadable.get, keeps_verbs=lambda: True, instance_id="")
+    cache = a_cache(a_rollout())
     return RolloutTurns(
         cache,
-        snapshots,
+        snapshots_of(cache, unreadable),
         decide=lambda seen, now: decide(seen, now=now),
-        wants_pods=lambda rollout: False,
+        wants_pods=lambda rollout, versions: False,
         list_pods=no_pods,
+        read_workload=no_workload,
     )
+
+
+async def no_workload(kind: Kind, key: Key) -> Json:
+    raise NotFound("not found")
 
 
 async def no_pods(namespace: str, selector: str) -> list[Json]:

@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, REPLICA_SETS, ROLLOUTS, Key, Kind
+import pytest
+
+from rollouts.kube.kinds import (
+    ANALYSIS_RUNS,
+    ANALYSIS_TEMPLATES,
+    DEPLOYMENTS,
+    POD_TEMPLATES,
+    REPLICA_SETS,
+    ROLLOUTS,
+    SERVICES,
+    Key,
+    Kind,
+)
+from rollouts.routers.nginx import Nginx
 from rollouts.runtime.cache import Cache
+from rollouts.runtime.routes import Routes
 from rollouts.runtime.triggers import Trigger, Triggers
-from tests.shell.objects import a_replica_set, a_rollout, a_run, a_template, entry, kind_of, owned_by
+from tests.shell.objects import (
+    a_deployment,
+    a_referring_rollout,
+    a_replica_set,
+    a_rollout,
+    a_routed_rollout,
+    a_run,
+    a_service,
+    a_template,
+    an_ingress,
+    an_object,
+    entry,
+    kind_of,
+    owned_by,
+)
 
 WEB = Trigger(ROLLOUTS, Key("default", "web"))
 
@@ -15,7 +43,8 @@ class World:
 
     def __init__(self) -> None:
         self.cache = Cache()
-        self.triggers = Triggers(self.cache)
+        routes = Routes({"nginx": Nginx()}, self.cache, unreadable=lambda kind: None)
+        self.triggers = Triggers(self.cache, routes.reads)
 
     def put(self, stored: dict[str, object]) -> set[Trigger]:
         """Whom it concerns that the object is so now."""
@@ -128,3 +157,61 @@ def test_a_cluster_template_is_not_its_namesake() -> None:
     rollout["spec"]["strategy"]["canary"]["analysis"] = analysis
     world.put(rollout)
     assert world.put(a_template("errors")) == set()
+
+
+def test_a_service_concerns_the_rollouts_that_name_it() -> None:
+    """Made, changed or deleted; other Services concern nobody."""
+    world = World()
+    world.put(a_routed_rollout())
+    for name in ("web-canary", "web-stable"):
+        assert world.put(a_service(name)) == {WEB}
+    assert world.drop(SERVICES, "web-canary") == {WEB}
+    assert world.put(a_service("web")) == set()
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"canary": {"pingPong": {"pingService": "a", "pongService": "b"}}},
+        {"blueGreen": {"activeService": "a", "previewService": "b"}},
+    ],
+)
+def test_every_role_of_a_service_is_known(strategy: dict[str, object]) -> None:
+    """Those that change places, and those of blue-green."""
+    world = World()
+    rollout = a_rollout()
+    rollout["spec"]["strategy"] = strategy
+    world.put(rollout)
+    assert world.put(a_service("a")) == world.put(a_service("b")) == {WEB}
+
+
+def test_an_ingress_concerns_the_rollouts_that_split_it() -> None:
+    """The user's and the canary's beside it, and no longer than they are named."""
+    world = World()
+    world.put(a_routed_rollout())
+    assert world.put(an_ingress()) == {WEB}
+    assert world.put(an_ingress("web-web-canary")) == {WEB}
+    world.put(a_routed_rollout(stableIngress="other"))
+    assert world.put(an_ingress()) == set()
+    assert world.put(an_ingress("other")) == {WEB}
+
+
+def test_a_workload_concerns_the_rollouts_that_take_their_template_from_it() -> None:
+    """Of its own kind only."""
+    world = World()
+    world.put(a_referring_rollout())
+    assert world.put(a_deployment()) == {WEB}
+    assert world.drop(DEPLOYMENTS, "web") == {WEB}
+    assert world.put(an_object(POD_TEMPLATES, "web")) == set()
+
+
+def test_a_malformed_rollout_names_what_can_be_read_of_it() -> None:
+    """Whatever stands where names should be."""
+    world = World()
+    rollout = a_rollout()
+    rollout["spec"] = {
+        "workloadRef": ["web"],
+        "strategy": {"canary": {"canaryService": 7, "stableService": "s", "pingPong": "x", "trafficRouting": "y"}},
+    }
+    assert world.put(rollout) == {WEB}
+    assert world.put(a_service("s")) == {WEB}

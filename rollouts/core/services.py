@@ -1,0 +1,123 @@
+"""Pointing Services at versions: which version each Service of a strategy is to lead to, and when it may turn.
+
+A Service turns towards a version only when that version's available pods bear what comes through the Service. One that
+leads to no pods at all turns as soon as there are some to lead to: anything is better than nothing. What is written is
+the version's label in the selector, and whose Service it is; everything else stays the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy
+from rollouts.api.status import RolloutStatus
+from rollouts.core import counts, cutover, naming, order, traffic
+from rollouts.core.actions import PatchService
+from rollouts.core.observed import ReplicaSet, Service
+from rollouts.core.plan import Change, Note
+from rollouts.core.roles import roles
+from rollouts.core.turn import Turn, pod_hash_of
+from rollouts.ports import Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointing:
+    """A Service, the version it is to lead to, and the weight that comes through it (None: nobody knows).
+
+    `is_for_users`: it waits for pods that answer. One for people who look at a version beforehand does not.
+    """
+
+    service: str
+    to: ReplicaSet | None
+    weight: int | None
+    is_for_users: bool = True
+
+
+def point(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
+    """Turn the Services that may turn."""
+    actions: list[PatchService] = []
+    notes: list[Note] = []
+    for pointing in _pointings(turn, status):
+        service = turn.seen.services.get(pointing.service)
+        if not isinstance(service, Service) or pointing.to is None or _is_done(turn, service, pointing.to):
+            continue
+        if _may_turn(turn, status, service, pointing):
+            actions.append(pointed(turn, service, pointing.to))
+            notes.extend(switched(service, pointing.to))
+    return Change(status=status, actions=tuple(actions), notes=tuple(notes))
+
+
+def pointed(turn: Turn, service: Service, to: ReplicaSet) -> PatchService:
+    """The write that makes a Service lead to a version."""
+    patch: dict[str, Any] = {"spec": {"selector": {naming.POD_HASH_LABEL: pod_hash_of(to)}}}
+    if not _is_managed(turn, service):
+        patch["metadata"] = {"annotations": {naming.MANAGED_BY: turn.rollout.meta.name}}
+    return PatchService(name=service.name, patch=patch, seen_version=service.resource_version)
+
+
+def switched(service: Service, to: ReplicaSet) -> tuple[Note, ...]:
+    """The event of a Service's turn; none where only its owner is noted."""
+    before, after = service.selector.get(naming.POD_HASH_LABEL, ""), pod_hash_of(to)
+    if before == after:
+        return ()
+    message = f"Switched selector for service '{service.name}' from '{before}' to '{after}'"
+    return (Note(reason="SwitchService", message=message, key=f"{service.name}/{after}", of=service.name),)
+
+
+def _pointings(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
+    match turn.strategy:
+        case CanaryStrategy():
+            yield from _of_canary(turn, status)
+        case BlueGreenStrategy(active_service=active, preview_service=preview):
+            yield Pointing(service=active, to=cutover.led_to(turn, status), weight=turn.weight_max)
+            yield Pointing(service=preview, to=cutover.previewed(turn, status), weight=0, is_for_users=False)
+        case _:
+            assert_never(turn.strategy)
+
+
+def _of_canary(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
+    parts, stable, weights = roles(turn.canary, status), turn.stable(status), _weights(turn, status)
+    if parts.stable:
+        yield Pointing(service=parts.stable, to=stable, weight=weights.get("stable"))
+    if parts.canary:
+        is_over = status.abort and weights.get("canary") == 0
+        new = stable if is_over else turn.new
+        is_abandoning = status.abort and not is_over
+        yield Pointing(service=parts.canary, to=None if is_abandoning else new, weight=weights.get("canary"))
+
+
+def _weights(turn: Turn, status: RolloutStatus) -> Mapping[str, int]:
+    """The most that comes through each role's Service; without routers nothing that is ours to know."""
+    if not turn.is_routed:
+        return {"canary": 0, "stable": 0}
+    seen = traffic.split(turn, status)
+    if isinstance(seen, Unknown):
+        return {}
+    return {"canary": seen.high, "stable": turn.weight_max - seen.low}
+
+
+def _is_managed(turn: Turn, service: Service) -> bool:
+    return service.annotations.get(naming.MANAGED_BY) == turn.rollout.meta.name
+
+
+def _is_done(turn: Turn, service: Service, to: ReplicaSet) -> bool:
+    return service.selector.get(naming.POD_HASH_LABEL) == pod_hash_of(to) and _is_managed(turn, service)
+
+
+def _may_turn(turn: Turn, status: RolloutStatus, service: Service, pointing: Pointing) -> bool:
+    to = pointing.to
+    if to is None or not pointing.is_for_users:
+        return to is not None
+    if order.steady(to) == 0 and turn.desired > 0:
+        return False
+    if service.selector.get(naming.POD_HASH_LABEL) == pod_hash_of(to):
+        return True  # only whose it is has to be noted
+    if not service.selector.get(naming.POD_HASH_LABEL):
+        return order.steady(to) >= to.wanted  # pods of another owner may answer through it until now
+    now = turn.version(service.selector[naming.POD_HASH_LABEL])
+    if now is None or order.steady(now) == 0:
+        return True
+    unavailable = counts.bounds(turn).unavailable
+    return pointing.weight is not None and pointing.weight <= order.carried(turn, to, unavailable=unavailable)

@@ -1,0 +1,113 @@
+"""Services and routers around a played Rollout: objects as the API server holds them.
+
+A played router keeps one object with the weights it was given, the versions it is pinned to (where no Services are
+named), and the managed routes. What really reaches a version is told from these objects and the Services alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from rollouts.api.rollout import CanaryStrategy
+from rollouts.core import naming
+from rollouts.core.observed import Service
+from rollouts.core.roles import roles
+from rollouts.ports import Destination, TrafficIntent, TrafficSeen, Unknown
+from tests.builders import Json, parsed_rollout
+from tests.cluster import merge
+
+SERVICES = ("canaryService", "stableService", "activeService", "previewService")
+
+
+def built(rollout: Json) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The Services and routes that a Rollout's strategy names, as a user makes them before its first deploy."""
+    (strategy,) = rollout["spec"]["strategy"].values()
+    names = [strategy[name] for name in SERVICES if name in strategy] + list(strategy.get("pingPong", {}).values())
+    services = {name: new_service(name) for name in names}
+    sections = {
+        name: section
+        for name, section in strategy.get("trafficRouting", {}).items()
+        if name not in ("managedRoutes", "maxTrafficWeight")
+    }
+    return services, {name: _object(name, {"split": {}, "max": 100, "routes": {}}) for name in sections}
+
+
+def new_service(name: str) -> Json:
+    """A Service as its user makes it: it names no version."""
+    return _object(name, {"selector": {"app": "web"}})
+
+
+def service(raw: Json) -> Service:
+    """A Service as a decision sees it."""
+    return Service(
+        name=raw["metadata"]["name"],
+        resource_version=raw["metadata"]["resourceVersion"],
+        selector=raw["spec"]["selector"],
+        annotations=raw["metadata"].get("annotations", {}),
+    )
+
+
+def seen(raw: Json, rollout: Json) -> TrafficSeen | Unknown:
+    """What a played router says, to the Services as their roles are by now."""
+    spec = raw["spec"]
+    if "unknown" in spec:
+        return Unknown(why=spec["unknown"])
+    parsed = parsed_rollout(rollout)
+    assert isinstance(parsed.spec.strategy, CanaryStrategy)
+    parts = roles(parsed.spec.strategy, parsed.status)
+    canary, stable = (spec["split"].get(name, {}) for name in (parts.canary or "canary", parts.stable or "stable"))
+    weight = canary.get("weight", 0)
+    return TrafficSeen(
+        canary=weight,
+        stable=stable.get("weight", spec["max"] - weight),
+        canary_hash=canary.get("hash", ""),
+        stable_hash=stable.get("hash", ""),
+    )
+
+
+def rendered(raw: Json, intent: TrafficIntent) -> Mapping[str, Any] | None:
+    """The change that puts the intent in force; None when it is."""
+    assert intent.canary.weight + intent.stable.weight == intent.weight_max, "law 3"
+    wanted = {
+        "split": {"canary": None, "stable": None} | _split("canary", intent.canary) | _split("stable", intent.stable),
+        "max": intent.weight_max,
+        "routes": {
+            **dict.fromkeys(raw["spec"]["routes"]),
+            **{name: dict(each) for name, each in intent.routes.items()},
+        },
+    }
+    after = copy.deepcopy(raw)
+    merge(after, {"spec": copy.deepcopy(wanted)})
+    return None if after == raw else {"spec": wanted}
+
+
+def _split(role: str, to: Destination) -> Json:
+    """By Service; a role without one is pinned to its version."""
+    if to.service:
+        return {to.service: {"weight": to.weight}}
+    return {role: {"weight": to.weight, "hash": to.pod_hash}}
+
+
+def shares(services: Mapping[str, Json], route: Json) -> dict[str, Fraction]:
+    """The share of traffic by version that one route really sends; the empty hash stands for any pod."""
+    found: dict[str, Fraction] = {}
+    for name, part in route["spec"]["split"].items():
+        pod_hash = part.get("hash") or hash_of(services, name)
+        found[pod_hash] = found.get(pod_hash, Fraction(0)) + Fraction(part["weight"], route["spec"]["max"])
+    return found
+
+
+def hash_of(services: Mapping[str, Json], name: str) -> str:
+    """The version a Service leads to; empty: any."""
+    raw = services.get(name)
+    return "" if raw is None else raw["spec"]["selector"].get(naming.POD_HASH_LABEL, "")
+
+
+def _object(name: str, spec: Json) -> Json:
+    return {
+        "metadata": {"name": name, "uid": f"uid-{name}", "generation": 1, "resourceVersion": "1"},
+        "spec": copy.deepcopy(spec),
+    }
