@@ -2,8 +2,9 @@
 
 The version acted on last stays where it is, whatever the template says by now, and nothing new begins. An update under
 way can still be given up, by people and by a verdict that fails, because a bad version does not wait for a correction;
-and `spec.replicas` is followed wherever the weight is certain: where pods alone decide who serves, or the one active
-Service of blue-green. Where even that is not nothing moves, and verbs are answered with the reason.
+and `spec.replicas` is followed wherever it is certain who serves: where pods alone decide it, the one active Service of
+blue-green, or routers that can all be read. Where it is not certain nothing moves, and verbs are answered with the
+reason.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import assert_never
 from rollouts.api import conditions as c
 from rollouts.api import validate
 from rollouts.api.findings import Finding
-from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy, Strategy
+from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy
 from rollouts.api.status import RolloutPhase, RolloutStatus
-from rollouts.core import abort, conditions, gates, promote, scale, services, steps, verbs, waiting
+from rollouts.core import abort, conditions, gates, promote, scale, services, steps, traffic, verbs, waiting
 from rollouts.core import status as report
 from rollouts.core.conditions import RECONCILING, STALLED
 from rollouts.core.observed import Seen
@@ -28,6 +29,7 @@ from rollouts.core.turn import Turn, last_turn
 ABORT_ONLY = frozenset({"abort"})
 NONE: frozenset[str] = frozenset()
 COUNTED_BY = ("spec.replicas", "spec.selector", "spec.strategy.blueGreen.activeService")
+ROUTED_BY = ("spec.strategy.canary.trafficRouting", "spec.strategy.canary.pingPong")
 
 
 def plan(seen: Seen, problems: Sequence[Finding], *, now: datetime) -> Plan[RolloutStatus]:
@@ -61,8 +63,16 @@ def _settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 
 
 def _lead_back(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
-    """The Services of what was given up turn to stable."""
-    return services.point(turn, status) if status.abort else Change(status=status)
+    """The Services and the weight of what was given up turn to stable."""
+    if not status.abort:
+        return Change(status=status)
+    pointed = services.point(turn, status)
+    if not isinstance(turn.strategy, CanaryStrategy):
+        return pointed
+    routed = traffic.route(turn, pointed.status)
+    return dataclasses.replace(
+        routed, actions=(*pointed.actions, *routed.actions), notes=(*pointed.notes, *routed.notes)
+    )
 
 
 def _follow(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
@@ -76,25 +86,28 @@ def _follow(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 
 
 def _is_certain(turn: Turn, problems: Sequence[Finding]) -> bool:
-    """Whether something was acted on before, who serves is known without a router, and how many is readable."""
+    """Whether something was acted on before, it is known who serves, and how many is readable."""
     spec, status = turn.rollout.spec, turn.rollout.status
     is_counted = not any(problem.path.startswith(COUNTED_BY) for problem in problems)
     is_known = spec.workload_ref is None and is_counted and status.current_pod_hash != ""
-    return is_known and _is_told_by_status(spec.strategy, status)
+    return is_known and _is_told(turn, problems)
 
 
-def _is_told_by_status(strategy: Strategy | None, status: RolloutStatus) -> bool:
-    """Whether the strategy is the one acted on before, and needs no router to know who serves."""
-    match strategy:
-        case CanaryStrategy() as canary:
-            routed = (canary.traffic_routing, canary.canary_service, canary.stable_service, status.canary.weights)
-            return not any(routed)
+def _is_told(turn: Turn, problems: Sequence[Finding]) -> bool:
+    """Whether the strategy is of the kind acted on before, and what it leads traffic by can be read."""
+    status = turn.rollout.status
+    match turn.rollout.spec.strategy:
+        case CanaryStrategy(traffic_routing=None):
+            return status.canary.weights is None
+        case CanaryStrategy():
+            is_readable = not any(problem.path.startswith(ROUTED_BY) for problem in problems)
+            return is_readable and isinstance(traffic.split(turn, status), traffic.Split)
         case BlueGreenStrategy():
             return status.current_step_hash == ""
         case None:
             return False
         case _:
-            assert_never(strategy)
+            assert_never(turn.rollout.spec.strategy)
 
 
 def _outlook(turn: Turn, status: RolloutStatus) -> str:

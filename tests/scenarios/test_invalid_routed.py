@@ -1,0 +1,100 @@
+"""What still happens to a routed update whose spec cannot be acted on any more, as claims: one short play each."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollouts.core import naming
+from tests.builders import Json, a_rollout, canary, pause
+from tests.world import World
+
+ROUTED: Json = {
+    "canaryService": "web-canary",
+    "stableService": "web-stable",
+    "trafficRouting": {"nginx": {"stableIngress": "web"}},
+}
+STEPS = (20, pause(), 50, pause())
+BROKEN: dict[str, Json] = {
+    "deadline": {"progressDeadlineSeconds": 5, "minReadySeconds": 10},
+    "template": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"image": "v3"}]}}},
+    "weight": {"strategy": canary(500, pause(), **ROUTED)},
+    "no surge": {"strategy": canary(*STEPS, maxSurge=0, maxUnavailable=0, **ROUTED)},
+}
+UNCERTAIN: dict[str, Json] = {
+    "no routers any more": {
+        "progressDeadlineSeconds": 5,
+        "minReadySeconds": 10,
+        "strategy": {"canary": {"trafficRouting": None}},
+    },
+    "roles of Services that the router does not know": {
+        "strategy": canary(*STEPS, **ROUTED, pingPong={"pingService": "web-ping", "pongService": "web-pong"})
+    },
+}
+by_case = pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
+
+
+def broken_by(spec: Json) -> World:
+    """A world in which v2 waits with a fifth of the traffic for a person, after an edit that makes the spec invalid."""
+    world = World(a_rollout(canary(*STEPS, **ROUTED)))
+    world.run(60)
+    world.set_image("v2")
+    world.run(60)
+    world.edit({"spec": spec})
+    world.run(60)
+    assert world.status["phase"] == "Degraded"
+    return world
+
+
+@by_case
+def test_a_broken_spec_moves_no_traffic(broken: Json) -> None:
+    """The weight stays what it is, and so does every pod."""
+    world = broken_by(broken)
+    assert (weight(world), world.sizes()) == (20, {"v1": 10, "v2": 2})
+
+
+@by_case
+def test_a_broken_spec_is_no_bar_to_an_abort(broken: Json) -> None:
+    """Law 19: all traffic goes back, then the Service, and the canary's pods after their delay."""
+    world = broken_by(broken)
+    world.annotate("abort", "abort 5xx on /pay")
+    world.run(10)
+    assert (weight(world), world.sizes()) == (0, {"v1": 10, "v2": 2})
+    assert led_to(world, "web-canary") == led_to(world, "web-stable")
+    world.run(60)
+    assert world.sizes() == {"v1": 10, "v2": 0}
+    assert "stable serves everything" in words(world)
+
+
+def test_a_canary_service_that_is_gone_is_no_bar_to_an_abort() -> None:
+    """The share that leads nowhere goes back to stable: nothing else helps those users."""
+    world = broken_by(BROKEN["deadline"])
+    del world.services["web-canary"]
+    world.annotate("abort", "abort")
+    world.run(10)
+    assert weight(world) == 0
+
+
+@pytest.mark.parametrize("broken", UNCERTAIN.values(), ids=UNCERTAIN.keys())
+def test_where_nobody_can_read_the_weight_nothing_moves(broken: Json) -> None:
+    """Law 2: pods of a version that an unread router may still lead to are not taken away."""
+    world = broken_by(broken)
+    world.annotate("abort", "abort")
+    world.run(60)
+    assert (weight(world), world.sizes()) == (20, {"v1": 10, "v2": 2})
+    assert world.status["verbs"][0]["outcome"] == "Refused"
+
+
+def weight(world: World) -> int:
+    """What the played router was given for the canary."""
+    (route,) = world.routes.values()
+    return int(route["spec"]["split"]["web-canary"]["weight"])
+
+
+def led_to(world: World, service: str) -> str:
+    """The version a Service leads to."""
+    return str(world.services[service]["spec"]["selector"][naming.POD_HASH_LABEL])
+
+
+def words(world: World) -> str:
+    """What people read of why it stands."""
+    return str(next(each for each in world.status["conditions"] if each["type"] == "Stalled")["message"])
