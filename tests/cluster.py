@@ -149,6 +149,10 @@ class Cluster:
                 pods.add(raw, self.now - timedelta(days=1))
             self._count(raw)
 
+    def lose_pods(self, name: str) -> None:
+        """All pods of a ReplicaSet die; its controller makes new ones."""
+        self.pods[name].each.clear()
+
     def fill(self) -> None:
         """Make and remove pods as ReplicaSets ask for, and report them."""
         owners = {**self.replica_sets, **self.workloads}

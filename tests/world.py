@@ -138,9 +138,10 @@ class World(Cluster):
         self.services[name] = roads.new_service(name)
         self._touch(self.services[name])
 
-    def lose_pods(self, name: str) -> None:
-        """All pods of a ReplicaSet die; its controller makes new ones."""
-        self.pods[name].each.clear()
+    def hide_route(self, name: str, why: str) -> None:
+        """From now on a router cannot tell which weights are in force."""
+        merge(self.routes[name], {"spec": {"unknown": why}})
+        self._touch(self.routes[name])
 
     # Time
 

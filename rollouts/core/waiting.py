@@ -11,13 +11,15 @@ from typing import assert_never
 
 from rollouts.api import conditions as c
 from rollouts.api.analysis import Phase
-from rollouts.api.rollout import AnalysisStep, BlueGreenStrategy, Pause, Step
+from rollouts.api.rollout import AnalysisStep, BlueGreenStrategy, CanaryStrategy, Pause, Step
 from rollouts.api.status import PauseReason, RolloutStatus
-from rollouts.core import conditions, counts, cutover, gates, pause, progress, slots, steps
+from rollouts.core import conditions, counts, cutover, gates, pause, progress, slots, steps, traffic
 from rollouts.core.cutover import Stage
-from rollouts.core.observed import Unreadable
-from rollouts.core.turn import Turn
+from rollouts.core.observed import ReplicaSet, Unreadable
+from rollouts.core.sizing import deadline_of
+from rollouts.core.turn import Turn, pod_hash_of
 from rollouts.lib import timestamps
+from rollouts.ports import Unknown
 
 
 def explain(turn: Turn, status: RolloutStatus) -> str:
@@ -61,8 +63,29 @@ def _serving(turn: Turn, status: RolloutStatus) -> str:
         return "the ReplicaSet of the stable version is gone, so the pods that are there stay"
     if stable.available >= turn.desired and not canary:
         return "stable serves everything"
-    left = f", {canary} canary {'pod is' if canary == 1 else 'pods are'} still there" if canary else ""
-    return f"stable has {stable.available} of {turn.desired} pods available{left}"
+    left = (
+        f", {canary} canary {'pod is' if canary == 1 else 'pods are'} still there{_until(turn.new)}" if canary else ""
+    )
+    return f"{_sent(turn, status)}stable has {stable.available} of {turn.desired} pods available{left}"
+
+
+def _sent(turn: Turn, status: RolloutStatus) -> str:
+    """How much traffic an aborted canary still gets from routers."""
+    if not turn.is_routed:
+        return ""
+    seen = traffic.split(turn, status)
+    if isinstance(seen, Unknown):
+        return f"what the canary still gets is unknown ({seen.why}), "
+    return (
+        f"the canary still gets {seen.high} of {turn.weight_max}, "
+        if seen.high
+        else "no traffic is sent to the canary, "
+    )
+
+
+def _until(rs: ReplicaSet | None) -> str:
+    end = deadline_of(rs) if rs is not None else None
+    return f" until {_time(end)}" if end else ""
 
 
 def _lacking(turn: Turn, status: RolloutStatus) -> str:
@@ -110,12 +133,15 @@ def _paused(status: RolloutStatus, outcome: steps.Holding) -> str:
 
 
 def _short(turn: Turn, status: RolloutStatus) -> str:
-    """Pods that are missing where nothing waits for them, so that nobody goes on without knowing."""
+    """Pods and weights that are missing where nothing waits for them, so that nobody goes on without knowing."""
     versions = (("canary", turn.new), ("stable", turn.stable(status)))
     lacking = [
         f"{rs.available} of {rs.wanted} {name}" for name, rs in versions if rs is not None and rs.available < rs.wanted
     ]
-    return f"; only {' and '.join(lacking)} pods are available" if lacking else ""
+    short = f"; only {' and '.join(lacking)} pods are available" if lacking else ""
+    is_moving = isinstance(turn.strategy, CanaryStrategy) and status.stable_rs not in ("", turn.pod_hash)
+    unrouted = traffic.lacking(turn, status) if is_moving else ()
+    return short + (f"; not in force yet: {' and '.join(unrouted)}" if unrouted else "")
 
 
 def _evidence(turn: Turn, status: RolloutStatus) -> str:
@@ -170,8 +196,21 @@ def _finishing(turn: Turn, status: RolloutStatus) -> str:
         return (
             _restarting(turn, status) if is_led else f"the active Service to lead to the stable version{_unseen(turn)}"
         )
-    old = sum(rs.current for rs in turn.others(status))
-    return f"{old} pods of earlier versions are going away" if old else _restarting(turn, status)
+    return _leaving(turn, status) or _restarting(turn, status)
+
+
+def _leaving(turn: Turn, status: RolloutStatus) -> str:
+    """Earlier versions that are still there, and what they stay for."""
+    earlier = [rs for rs in turn.others(status) if rs.current]
+    if not earlier:
+        return ""
+    pods = f"{sum(rs.current for rs in earlier)} pods of earlier versions"
+    reach = traffic.reach(turn, status)
+    if any(reach.is_reached(pod_hash_of(rs)) for rs in earlier):
+        seen = traffic.split(turn, status) if turn.is_routed else None
+        return f"{pods} stay while traffic may lead to them{f' ({seen.why})' if isinstance(seen, Unknown) else ''}"
+    last = max((end for rs in earlier if (end := deadline_of(rs)) is not None), default=None)
+    return f"{pods} stay until {_time(last)}, for a way back" if last else f"{pods} are going away"
 
 
 def _restarting(turn: Turn, status: RolloutStatus) -> str:
@@ -240,7 +279,8 @@ def _before_promotion(turn: Turn, status: RolloutStatus) -> str:
     done = "all steps are done; " if turn.steps else ""
     if not counts.is_available(turn):
         return f"{done}{_new_pods(turn)}, and all must be{_pods(turn, status)}{_watched(status)}"
-    lacking = gates.unproven(turn, status)
+    unrouted = traffic.lacking(turn, status) if turn.steps else ()
+    lacking = " and ".join(unrouted) or gates.unproven(turn, status)
     return f"{done}waiting for {lacking}" if lacking else "about to be promoted"
 
 
