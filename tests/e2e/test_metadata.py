@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,7 +14,7 @@ from tests.e2e.stage import NAME, Place, Stage, on_stage, until
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-metadata")]
 
 STEPS = (weight(50), pause())
-METADATA = {
+METADATA: dict[str, Any] = {
     "canaryMetadata": {"labels": {"role": "canary"}, "annotations": {"watch": "closely"}},
     "stableMetadata": {"labels": {"role": "stable"}},
 }
@@ -74,7 +75,7 @@ async def test_a_label_that_would_hide_pods_is_refused(place: Place) -> None:
     """With the field that says so; and what runs stays as it is."""
     await place.apply(a_rollout(*STEPS))
     await place.until_stable("web:1")
-    hidden = {"canaryMetadata": {"labels": {"app": "elsewhere"}}}
+    hidden: dict[str, Any] = {"canaryMetadata": {"labels": {"app": "elsewhere"}}}
     await place.apply(a_rollout(*STEPS, image="web:2", **hidden))
     await place.wait_for("InvalidSpec")
     assert "canaryMetadata.labels" in await place.kubectl("get", "rollout", NAME, "-o", "jsonpath={.status.message}")
