@@ -120,11 +120,10 @@ def assemble(
     writer = Writer(client, elector or AlwaysOpen())
     loop = asyncio.get_running_loop()
     cache = Cache()
-    rollouts: WorkQueue[Key] = WorkQueue(loop)
-    runs: WorkQueue[Key] = WorkQueue(loop)
+    queues = {kind: WorkQueue[Key](loop) for kind in (ROLLOUTS, ANALYSIS_RUNS)}
     routes = Routes(routers(), cache, unreadable=lambda kind: census.unreadable(kind))
-    intake = Intake(cache, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs}, reads=routes.reads, is_open=False)
-    _show(telemetry, intake, {ROLLOUTS: rollouts, ANALYSIS_RUNS: runs})
+    intake = Intake(cache, queues, reads=routes.reads, is_open=False)
+    _show(telemetry, intake, queues)
     statuses = StatusWriter(writer)
     scope = _scope(settings)
     pump = Pump(scope, login=source.credentials, deliver=intake.deliver, refused=lambda kind: census.refused(kind))
@@ -137,13 +136,7 @@ def assemble(
     census = Census(client, cache, scope, news=news)
     intake.listen(lambda event, was_known: census.heard(event, was_known=was_known))
     readings = Readings()
-    measurer = Measurer(
-        providers(settings),
-        readings,
-        read_secret=lambda key: client.get(SECRETS.path(key.namespace, key.name)),
-        on_answer=runs.add,
-        on_failure=lambda key, seconds: _add_later(runs, key, seconds),
-    )
+    measurer = _measurer(settings, client, readings, queues[ANALYSIS_RUNS])
     snapshots = Snapshots(
         cache,
         readings,
@@ -161,18 +154,9 @@ def assemble(
         events=events,
         telemetry=telemetry,
     )
-    rollout_turns = RolloutTurns(
-        cache,
-        snapshots,
-        decide=lambda seen, now: decide(seen, now=now),
-        wants_pods=wants_pods,
-        list_pods=lambda namespace, selector: _pods(client, namespace, selector),
-        read_workload=lambda kind, key: client.get(kind.path(key.namespace, key.name)),
-    )
-    run_turns = RunTurns(cache, snapshots, decide=lambda seen, now: decide_run(seen, now=now), measurer=measurer)
-    crews = (
-        _crew(settings, rollout_turns, rollouts, tools, loops=settings.rollout_workers),
-        _crew(settings, run_turns, runs, tools, loops=settings.analysis_workers),
+    turns: tuple[tuple[Turns, int], ...] = (
+        (_rollout_turns(client, cache, snapshots), settings.rollout_workers),
+        (_run_turns(cache, snapshots, measurer), settings.analysis_workers),
     )
     return Parts(
         cache=cache,
@@ -180,10 +164,36 @@ def assemble(
         pump=pump,
         census=census,
         elector=elector,
-        crews=crews,
+        crews=tuple(_crew(settings, each, queues[each.kind], tools, loops=loops) for each, loops in turns),
         events=events,
         measurer=measurer,
     )
+
+
+def _measurer(settings: Settings, client: KubeClient, readings: Readings, runs: WorkQueue[Key]) -> Measurer:
+    """Asks backends for runs, and queues a run again when there is an answer, or none."""
+    return Measurer(
+        providers(settings),
+        readings,
+        read_secret=lambda key: client.get(SECRETS.path(key.namespace, key.name)),
+        on_answer=runs.add,
+        on_failure=lambda key, seconds: _add_later(runs, key, seconds),
+    )
+
+
+def _rollout_turns(client: KubeClient, cache: Cache, snapshots: Snapshots) -> Turns:
+    return RolloutTurns(
+        cache,
+        snapshots,
+        decide=lambda seen, now: decide(seen, now=now),
+        wants_pods=wants_pods,
+        list_pods=lambda namespace, selector: _pods(client, namespace, selector),
+        read_workload=lambda kind, key: client.get(kind.path(key.namespace, key.name)),
+    )
+
+
+def _run_turns(cache: Cache, snapshots: Snapshots, measurer: Measurer) -> Turns:
+    return RunTurns(cache, snapshots, decide=lambda seen, now: decide_run(seen, now=now), measurer=measurer)
 
 
 def _show(telemetry: Telemetry, intake: Intake, queues: Mapping[Kind, WorkQueue[Key]]) -> None:
