@@ -99,7 +99,11 @@ class Sight:
             run_names_taken=frozenset(name for name in self.runs if not self.is_own(self.runs[name].raw)),
             templates={_ref(raw): self._template(raw) for raw in templates},
             services={name: roads.service(copied.raw) for name, copied in self.services.items()},
-            routes={name: roads.seen(copied.raw, self.rollout.raw) for name, copied in self.routes.items()},
+            routes={
+                name: roads.seen(copied.raw, self.rollout.raw)
+                for name, copied in self.routes.items()
+                if name in roads.sections(self.rollout.raw)
+            },
             workload=next((_workload(copied.raw) for copied in self.workloads.values()), None),
             pods=pods,
             verb_owners=dict(verb_owners),

@@ -1,4 +1,5 @@
-"""What a valid spec refers to: whether its Services are there and its own, and its analysis templates measurable.
+"""What a valid spec refers to: whether its Services are there and its own, its analysis templates measurable, and
+whether it still names the routers that send traffic to the canary.
 
 Found before any pod of a version is made. What could not be read is no finding: nobody knows yet.
 """
@@ -10,6 +11,7 @@ from typing import assert_never
 
 from rollouts.api.findings import Finding, Kind, at
 from rollouts.api.rollout import AnalysisStep, BlueGreenStrategy, CanaryStrategy, Rollout, RolloutAnalysis, Strategy
+from rollouts.api.traffic import used_routers
 from rollouts.core import naming, templates
 from rollouts.core.observed import Seen, Service, Unreadable
 from rollouts.core.turn import pod_template
@@ -19,7 +21,7 @@ CANARY, BLUE_GREEN = "spec.strategy.canary", "spec.strategy.blueGreen"
 
 def problems(seen: Seen, strategy: Strategy) -> tuple[Finding, ...]:
     """What is wrong with what the strategy names: its Services, then its templates, in the order of the spec."""
-    return (*_services(seen, strategy), *_templates(seen, strategy))
+    return (*_left_alone(seen, strategy), *_services(seen, strategy), *_templates(seen, strategy))
 
 
 def service_paths(strategy: Strategy) -> Iterator[tuple[str, str]]:
@@ -71,6 +73,17 @@ def service_problems(
             yield at(path).invalid(name, f'Service "{name}" has unmatch label "{key}" in rollout')
     if annotations.get(naming.MANAGED_BY, rollout.meta.name) != rollout.meta.name:
         yield at(path).invalid(name, f'Service "{name}" is managed by another Rollout')
+
+
+def _left_alone(seen: Seen, strategy: Strategy) -> Iterator[Finding]:
+    """Routers that the spec names no more while they send traffic to the canary: nobody could take it back."""
+    weights = seen.rollout.status.canary.weights
+    is_routed = isinstance(strategy, CanaryStrategy) and used_routers(strategy.traffic_routing)
+    if weights is None or weights.canary.weight == 0 or is_routed:
+        return
+    words = f"routers were last seen to send {weights.canary.weight} of the traffic to the canary"
+    moves = "put it back and abort or promote first, or clear status.canary.weights if the routers are gone"
+    yield at(f"{CANARY}.trafficRouting").required(f"{words}: {moves}")
 
 
 def _services(seen: Seen, strategy: Strategy) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rollouts.api import conditions as c
 from rollouts.api.rollout import BlueGreenStrategy
-from rollouts.api.status import BlueGreenStatus, PauseCondition, RolloutPhase, RolloutStatus
+from rollouts.api.status import BlueGreenStatus, CanaryStatus, PauseCondition, RolloutPhase, RolloutStatus
 from rollouts.core import conditions, cutover, naming, progress, slots, waiting
 from rollouts.core.conditions import RECONCILING, STALLED
 from rollouts.core.observed import ReplicaSet
@@ -44,6 +44,7 @@ def count(turn: Turn, status: RolloutStatus) -> StatusChange:
             available_replicas=sum(rs.available for rs in counted),
             selector=_selector(turn),
             aborted_at=status.aborted_at if status.abort else None,
+            canary=_split(turn, status),
             blue_green=_led(turn, status),
         )
     )
@@ -62,6 +63,13 @@ def _selector(turn: Turn) -> str:
         mark = {naming.POD_HASH_LABEL: cutover.active_hash(turn)}
         selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **mark}}
     return selectors.render(selector)
+
+
+def _split(turn: Turn, status: RolloutStatus) -> CanaryStatus:
+    """What a canary has on record; of that only the roles of its Services outlast another strategy."""
+    if isinstance(turn.strategy, BlueGreenStrategy):
+        return CanaryStatus(stable_ping_pong=status.canary.stable_ping_pong)
+    return status.canary
 
 
 def _led(turn: Turn, status: RolloutStatus) -> BlueGreenStatus:

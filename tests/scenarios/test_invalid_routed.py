@@ -21,11 +21,8 @@ BROKEN: dict[str, Json] = {
     "no surge": {"strategy": canary(*STEPS, maxSurge=0, maxUnavailable=0, **ROUTED)},
 }
 UNCERTAIN: dict[str, Json] = {
-    "no routers any more": {
-        "progressDeadlineSeconds": 5,
-        "minReadySeconds": 10,
-        "strategy": {"canary": {"trafficRouting": None}},
-    },
+    "no routers any more": {"strategy": {"canary": {"trafficRouting": None}}},
+    "another strategy": {"strategy": {"canary": None, "blueGreen": {"activeService": "web-stable"}}},
     "roles of Services that the router does not know": {
         "strategy": canary(*STEPS, **ROUTED, pingPong={"pingService": "web-ping", "pongService": "web-pong"})
     },
@@ -82,6 +79,22 @@ def test_where_nobody_can_read_the_weight_nothing_moves(broken: Json) -> None:
     world.run(60)
     assert (weight(world), world.sizes()) == (20, {"v1": 10, "v2": 2})
     assert world.status["verbs"][0]["outcome"] == "Refused"
+
+
+def test_routers_may_be_left_once_they_send_nothing_to_the_canary() -> None:
+    """What is taken away is put back, aborted, and taken away again: no user is left with pods that go."""
+    world = broken_by(UNCERTAIN["no routers any more"])
+    assert world.status["message"].endswith(
+        "spec.strategy.canary.trafficRouting: Required value: routers were last seen to send 20 of the traffic to the "
+        "canary: put it back and abort or promote first, or clear status.canary.weights if the routers are gone"
+    )
+    world.edit({"spec": {"strategy": canary(*STEPS, **ROUTED)}})
+    world.annotate("abort", "abort")
+    world.run(60)
+    world.edit({"spec": {"strategy": {"canary": {"trafficRouting": None}}}})
+    world.run(60)
+    assert "weights" not in world.status.get("canary", {})
+    assert (weight(world), world.sizes()) == (0, {"v1": 10, "v2": 0})
 
 
 def weight(world: World) -> int:
