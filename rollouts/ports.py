@@ -167,15 +167,26 @@ class TrafficIntent:
 class TrafficSeen:
     """The split in force, as the objects say: the weight of the canary's role, of stable's, and of other Services.
 
-    `canary_hash` and `stable_hash` name the version that a role is pinned to by the router's own objects (subsets);
-    empty: whatever the role's Service selects.
+    `canary` and `stable` are the least that each role is sure to receive. A weight whose way cannot be told, since
+    objects disagree or it lies between two whole numbers, is in `others` under the empty name: it may reach any
+    version, so whoever reads weights adds it to every one of them. `canary_hash` and `stable_hash` name the version
+    that a role is pinned to by the router's own objects (subsets); empty: whatever the role's Service selects.
     """
 
     canary: int
     stable: int
     others: Mapping[str, int] = field(default_factory=dict)
+    """By Service; the empty name is for what may reach any version."""
     canary_hash: str = ""
     stable_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What people are told of a write that was made: reason and message of an Event, in words that clients know."""
+
+    reason: str
+    message: str
 
 
 ConfigT = TypeVar("ConfigT")
@@ -210,5 +221,12 @@ class TrafficRouter(Protocol[ConfigT]):
         """The manifests that put the intent in force, whole; rendering twice changes nothing, foreign fields are kept.
 
         Asked only when every object is readable and `problems` finds none.
+        """
+        ...
+
+    def tell(self, config: ConfigT, intent: TrafficIntent, manifest: Manifest, live: Manifest | None) -> Told | None:
+        """The words for a write of one of the manifests it rendered, over the object as it was; `live` None: it is new.
+
+        None: what is told of every split is enough.
         """
         ...

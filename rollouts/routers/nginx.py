@@ -22,7 +22,7 @@ from rollouts.api.codec import Problem
 from rollouts.api.fields import Doc
 from rollouts.api.schema import object_schema
 from rollouts.api.validate_labels import key_problem
-from rollouts.ports import Manifest, ObjectRef, Objects, Subject, TrafficIntent, TrafficSeen, Unknown
+from rollouts.ports import Manifest, ObjectRef, Objects, Subject, Told, TrafficIntent, TrafficSeen, Unknown
 from rollouts.routers import ingress
 
 CLASS = "kubernetes.io/ingress.class"
@@ -107,6 +107,15 @@ class Nginx:
     def render(self, config: Config, intent: TrafficIntent, objects: Objects) -> tuple[Manifest, ...]:
         """The canary Ingresses."""
         return tuple(_canary(config, pair, intent, objects) for pair in config.pairs)
+
+    def tell(self, config: Config, intent: TrafficIntent, manifest: Manifest, live: Manifest | None) -> Told:
+        """Whether a canary Ingress came or changed, and the weight that it is for."""
+        name, weight = manifest["metadata"]["name"], intent.canary.weight
+        if live is None:
+            return Told(
+                reason="CreatingCanaryIngress", message=f"Creating canary ingress `{name}` with weight `{weight}`"
+            )
+        return Told(reason="PatchingCanaryIngress", message=f"Updating Ingress `{name}` to desiredWeight '{weight}'")
 
 
 def canary_name(rollout: str, stable: str) -> str:

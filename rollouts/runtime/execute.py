@@ -10,11 +10,12 @@ from typing import assert_never
 
 from rollouts.core import actions
 from rollouts.core.actions import Action
-from rollouts.kube.applier import Applier, Nothing, Outcome
+from rollouts.core.plan import Note
+from rollouts.kube.applier import Applier, Nothing, Outcome, Stored
 from rollouts.kube.kinds import DEPLOYMENTS, REPLICA_SETS, SERVICES, Key
 from rollouts.ports import TrafficIntent
 from rollouts.runtime.measurer import Measurer
-from rollouts.runtime.routes import Roads, kind_of
+from rollouts.runtime.routes import Roads, Write, kind_of
 
 OnReplicaSet = actions.CreateReplicaSet | actions.ScaleReplicaSet | actions.PatchReplicaSet | actions.DeleteReplicaSet
 OnRun = actions.CreateAnalysisRun | actions.TerminateAnalysisRun | actions.DeleteAnalysisRun
@@ -27,8 +28,9 @@ class Executor:
         self._applier = applier
         self._measurer = measurer
 
-    async def execute(self, key: Key, action: Action, roads: Roads) -> AsyncIterator[Outcome]:
-        """Carry out one action for the Rollout or AnalysisRun at `key`, and tell of each write as it is done.
+    async def execute(self, key: Key, action: Action, roads: Roads) -> AsyncIterator[Outcome | Note]:
+        """Carry out one action for the object at `key`, and tell of each write as it is done: what became of it, and
+        what only the writer could say about it.
 
         `roads` are the routers as they were seen when the action was decided. Raises ApiError and NotLeader.
         """
@@ -66,15 +68,20 @@ class Executor:
             case _:
                 yield Nothing()
 
-    async def _set_traffic(self, key: Key, intent: TrafficIntent, roads: Roads) -> AsyncIterator[Outcome]:
+    async def _set_traffic(self, key: Key, intent: TrafficIntent, roads: Roads) -> AsyncIterator[Outcome | Note]:
         """Write what differs from the intent, road by road."""
         for write in roads.writes(intent):
-            if write.seen_version is None:
-                yield await self._applier.create_route(write.kind, key.namespace, write.name, write.body)
-            else:
-                yield await self._applier.patch_route(
-                    write.kind, key.namespace, write.name, patch=write.body, seen_version=write.seen_version
-                )
+            outcome = await self._write_route(key, write)
+            yield outcome
+            if write.told is not None and isinstance(outcome, Stored):
+                yield Note(reason=write.told.reason, message=write.told.message)
+
+    async def _write_route(self, key: Key, write: Write) -> Outcome:
+        if write.seen_version is None:
+            return await self._applier.create_route(write.kind, key.namespace, write.name, write.body)
+        return await self._applier.patch_route(
+            write.kind, key.namespace, write.name, patch=write.body, seen_version=write.seen_version
+        )
 
     async def _write(
         self,

@@ -26,7 +26,17 @@ from rollouts.kube.errors import Conflict
 from rollouts.kube.kinds import ROUTED, Key
 from rollouts.kube.kinds import Kind as ObjectKind
 from rollouts.kube.status_writer import difference
-from rollouts.ports import Manifest, ObjectRef, Objects, Subject, TrafficIntent, TrafficRouter, TrafficSeen, Unknown
+from rollouts.ports import (
+    Manifest,
+    ObjectRef,
+    Objects,
+    Subject,
+    Told,
+    TrafficIntent,
+    TrafficRouter,
+    TrafficSeen,
+    Unknown,
+)
 from rollouts.runtime.cache import Cache, Entry
 from rollouts.runtime.workloads import rollout_of
 
@@ -83,7 +93,7 @@ class Roads:
                 if isinstance(found, Unknown):
                     raise Conflict(f"{ref.kind} {ref.name} could not be read: {found.why}")
             for manifest in road.router.render(road.config, intent, road.objects):
-                yield from _write(manifest, road.objects)
+                yield from _write(road, intent, manifest)
 
     @property
     def refs(self) -> tuple[ObjectRef, ...]:
@@ -99,6 +109,8 @@ class Write:
     name: str
     body: Manifest
     seen_version: str | None
+    told: Told | None
+    """What people are told once it is done."""
 
 
 class Routes:
@@ -222,7 +234,7 @@ def _value(section: Any, path: str) -> Any:
     return value
 
 
-def _write(manifest: Manifest, objects: Objects) -> Iterator[Write]:
+def _write(road: Road, intent: TrafficIntent, manifest: Manifest) -> Iterator[Write]:
     meta = manifest["metadata"]
     ref = ObjectRef(
         api_version=manifest["apiVersion"],
@@ -230,15 +242,13 @@ def _write(manifest: Manifest, objects: Objects) -> Iterator[Write]:
         namespace=meta.get("namespace", ""),
         name=meta["name"],
     )
-    kind, live = kind_of(ref), objects.get(ref)
+    kind, live = kind_of(ref), road.objects.get(ref)
     assert kind is not None and not isinstance(live, Unknown), "a router writes what it can see"
-    if live is None:
-        yield Write(kind=kind, name=ref.name, body=manifest, seen_version=None)
-        return
-    patch = _patch(live, manifest)
-    if patch:
-        version = str(live["metadata"].get("resourceVersion", ""))
-        yield Write(kind=kind, name=ref.name, body=patch, seen_version=version)
+    body = manifest if live is None else _patch(live, manifest)
+    if body:
+        version = None if live is None else str(live["metadata"].get("resourceVersion", ""))
+        told = road.router.tell(road.config, intent, manifest, live)
+        yield Write(kind=kind, name=ref.name, body=body, seen_version=version, told=told)
 
 
 def _patch(live: Manifest, wanted: Manifest) -> Manifest:

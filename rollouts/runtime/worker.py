@@ -17,11 +17,11 @@ from datetime import datetime
 
 import structlog
 
-from rollouts.core.actions import Action, PatchRollout
+from rollouts.core.actions import Action, PatchRollout, SetTraffic
 from rollouts.core.plan import WARNING, Note
 from rollouts.kube.applier import Found, Gone, Nothing, Outcome, Stored
 from rollouts.kube.client import Json
-from rollouts.kube.errors import ApiError, Conflict, NotFound, NotLeader, Unreachable
+from rollouts.kube.errors import ApiError, Conflict, NotFound, NotLeader, Throttled, Unreachable
 from rollouts.kube.events import EventRecorder, Subject
 from rollouts.kube.kinds import ROLLOUTS, Key, Kind
 from rollouts.kube.status_writer import StatusWriter, Target
@@ -41,6 +41,7 @@ log = structlog.get_logger()
 RESYNC_JITTER = 0.2  # so that objects that arrived together do not come back together
 BREATH_SECONDS = 0.05  # before a key comes back whose plan asks for a moment that is past
 RECONCILIATION_ERROR = "ReconciliationError"
+ROUTING_ERROR = "TrafficRoutingError"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ class Worker:
             await self._act(turn, progress)
         except ApiError as raised:
             error = raised
-            self._tell_of(turn, error)
+            self._tell_of(turn, progress.current, error)
             if error.is_lasting and progress.current is not None:
                 turn = self._turns.refused(turn, progress.current, error.message, self._clock())
         is_decided = wrote = False
@@ -172,6 +173,9 @@ class Worker:
                 action = dataclasses.replace(action, seen_version=progress.version)
             try:
                 async for outcome in self._tools.executor.execute(turn.entry.key, action, turn.roads):
+                    if isinstance(outcome, Note):
+                        self._say(turn, outcome)
+                        continue
                     self._note_outcome(turn.entry, outcome)
                     if isinstance(outcome, Stored) and _is_same(turn.entry, outcome):
                         progress.version = entry_of(self._kind, outcome.object).version
@@ -237,15 +241,21 @@ class Worker:
         A decision whose status could not be written is made again, and told then; a write that is done is not.
         """
         for note in turn.plan.notes:
-            if not (note.of in progress.done if note.of else is_decided):
-                continue
-            log.info("note", reason=note.reason, message=note.message)
-            if note.is_event:
-                self._record(turn.entry.key, turn.entry.uid, note)
+            if note.of in progress.done if note.of else is_decided:
+                self._say(turn, note)
 
-    def _tell_of(self, turn: Turn, error: ApiError) -> None:
-        """A refusal that waiting does not cure is told to people where they look: on the object."""
-        if error.is_lasting:
+    def _say(self, turn: Turn, note: Note) -> None:
+        log.info("note", reason=note.reason, message=note.message)
+        if note.is_event:
+            self._record(turn.entry.key, turn.entry.uid, note)
+
+    def _tell_of(self, turn: Turn, action: Action | None, error: ApiError) -> None:
+        """A refusal that waiting does not cure is told to people where they look: on the object. Of traffic that could
+        not be split they hear also where trying again may help."""
+        if isinstance(action, SetTraffic) and was_refused(error):
+            note = Note(reason=ROUTING_ERROR, message=error.message, type=WARNING, key=error.message)
+            self._record(turn.entry.key, turn.entry.uid, note)
+        elif error.is_lasting:
             note = Note(reason=RECONCILIATION_ERROR, message=error.message, type=WARNING)
             self._record(turn.entry.key, turn.entry.uid, note)
 
@@ -289,6 +299,11 @@ class Doubt:
 
     action: Action
     roads: Roads
+
+
+def was_refused(error: ApiError) -> bool:
+    """Whether the API server, or a webhook it asks, said no to a write; not that somebody was faster, or silence."""
+    return error.status > 0 and not isinstance(error, Conflict | NotFound | Throttled)
 
 
 def _is_same(entry: Entry, outcome: Stored) -> bool:

@@ -23,7 +23,8 @@ from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.pump import Event
 from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.readings import Readings
-from rollouts.runtime.turns import Turn
+from rollouts.runtime.routes import Roads
+from rollouts.runtime.turns import NO_ROADS, Turn
 from rollouts.runtime.worker import Tools, Worker
 from rollouts.sandbox.faults import Faults
 from rollouts.telemetry import Telemetry
@@ -43,6 +44,7 @@ class Wish:
     actions: tuple[Action, ...] = ()
     notes: tuple[Note, ...] = ()
     requeue_at: datetime | None = None
+    roads: Roads = NO_ROADS
 
 
 @dataclass(slots=True)
@@ -62,7 +64,8 @@ class FakeTurns:
             return None
         wish = self.decide(entry)
         plan: Plan[Any] = Plan(actions=wish.actions, status=None, requeue_at=wish.requeue_at, notes=wish.notes)
-        return Turn(entry=entry, plan=plan, before=entry.object.get("status", {}), after=wish.status)
+        before = entry.object.get("status", {})
+        return Turn(entry=entry, plan=plan, before=before, after=wish.status, roads=wish.roads)
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
         return dataclasses.replace(turn, after={**turn.after, "refused": why})

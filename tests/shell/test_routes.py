@@ -15,7 +15,17 @@ from rollouts.core.decide import decide
 from rollouts.core.observed import Service, Unreadable
 from rollouts.kube.errors import Conflict
 from rollouts.kube.kinds import INGRESSES, SERVICES
-from rollouts.ports import Destination, Manifest, ObjectRef, Objects, Subject, TrafficIntent, TrafficSeen, Unknown
+from rollouts.ports import (
+    Destination,
+    Manifest,
+    ObjectRef,
+    Objects,
+    Subject,
+    Told,
+    TrafficIntent,
+    TrafficSeen,
+    Unknown,
+)
 from rollouts.runtime.cache import Cache
 from rollouts.runtime.clock import utc_now
 from rollouts.runtime.routes import Roads, Routes
@@ -157,6 +167,19 @@ def test_only_what_differs_is_written() -> None:
     assert written(roads, 40) == [("web-web-canary", {"metadata": {"annotations": {WEIGHT: "40"}}}, "77")]
 
 
+def test_a_write_has_the_words_of_its_router() -> None:
+    """A new canary Ingress, and one that changes."""
+    objects = (a_routed_rollout(), *SERVICE_PAIR, an_ingress())
+    (made,) = picture_of(*objects)[1].writes(an_intent(20))
+    assert made.told == Told(
+        reason="CreatingCanaryIngress", message="Creating canary ingress `web-web-canary` with weight `20`"
+    )
+    (changed,) = picture_of(*objects, a_canary_ingress(20))[1].writes(an_intent(40))
+    assert changed.told == Told(
+        reason="PatchingCanaryIngress", message="Updating Ingress `web-web-canary` to desiredWeight '40'"
+    )
+
+
 def test_a_member_that_is_no_longer_wanted_goes() -> None:
     """The stable Ingress lost its class."""
     stable = an_ingress()
@@ -200,6 +223,9 @@ class Wanderer:
 
     def render(self, config: ObjectRef, intent: TrafficIntent, objects: Objects) -> tuple[Manifest, ...]:
         return ()
+
+    def tell(self, config: ObjectRef, intent: TrafficIntent, manifest: Manifest, live: Manifest | None) -> None:
+        return None
 
 
 def a_wandering_rollout(**section: str) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from typing import Literal
 import pytest
 from structlog.testing import capture_logs
 
-from rollouts.core.actions import CreateReplicaSet, PatchRollout, ScaleReplicaSet
+from rollouts.core.actions import CreateReplicaSet, PatchRollout, ScaleReplicaSet, SetTraffic
 from rollouts.core.plan import Note
 from rollouts.kube.client import Request
-from rollouts.kube.kinds import EVENTS, REPLICA_SETS, ROLLOUTS, Key
+from rollouts.kube.kinds import EVENTS, INGRESSES, REPLICA_SETS, ROLLOUTS, Key
+from rollouts.ports import Destination, TrafficIntent
 from rollouts.runtime.cache import Entry, entry_of
 from rollouts.runtime.pump import Event
 from rollouts.runtime.worker import RECONCILIATION_ERROR
 from rollouts.sandbox.faults import Refuse
 from tests.shell.clusters import create, read
-from tests.shell.objects import a_replica_set
+from tests.shell.objects import a_replica_set, a_routed_rollout, a_service, an_ingress
+from tests.shell.pictures import picture_of
 from tests.shell.shop import NOW, WEB, Shop, Wish, a_shop, a_stormy_shop, always
 
 
@@ -246,3 +248,53 @@ async def test_a_write_is_told_of_even_if_the_status_after_it_was_refused() -> N
         faults.inject(Refuse(code=409), verb="patch", resource="rollouts/status", times=1)
         await shop.work()
         assert re.findall(rb'rollout_events_total\{.*reason="(\w+)"', shop.telemetry.render()) == [b"Scaled"]
+
+
+def a_split() -> Wish:
+    """Traffic of the Rollout `web` is split by an Ingress that does not exist yet."""
+    services = (a_service("web-canary"), a_service("web-stable"))
+    intent = TrafficIntent(
+        canary=Destination(service="web-canary", pod_hash="2", weight=20),
+        stable=Destination(service="web-stable", pod_hash="1", weight=80),
+    )
+    _, roads = picture_of(a_routed_rollout(), *services, an_ingress())
+    return Wish(status={"phase": "Progressing"}, actions=(SetTraffic(intent=intent),), roads=roads)
+
+
+def told(shop: Shop) -> list[str]:
+    """Reasons of the Events on the Rollout, in any order."""
+    reasons = re.findall(rb'rollout_events_total\{.*reason="(\w+)",type="\w+"\}', shop.telemetry.render())
+    return [reason.decode() for reason in reasons]
+
+
+async def test_a_route_that_was_written_is_told_of_in_its_routers_words() -> None:
+    """Once it is stored; whether the status can be stored or not."""
+    async with a_stormy_shop(always(a_split())) as (shop, faults):
+        faults.inject(Refuse(code=409), verb="patch", resource="rollouts/status")
+        await shop.rollout()
+        await shop.work()
+        assert (await read(shop.client, INGRESSES, "web-web-canary"))["spec"]["rules"]
+        assert told(shop) == ["CreatingCanaryIngress"]
+
+
+async def test_a_route_that_is_there_already_is_no_news() -> None:
+    """Somebody was faster: nothing was written."""
+    async with a_stormy_shop(always(a_split())) as (shop, _):
+        await create(shop.client, INGRESSES, an_ingress("web-web-canary"))
+        await shop.rollout()
+        await shop.work()
+        assert told(shop) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reasons"), [(403, ["TrafficRoutingError"]), (500, ["TrafficRoutingError"]), (409, []), (429, [])]
+)
+async def test_traffic_that_could_not_be_split_is_told_of(
+    code: Literal[403, 409, 429, 500], reasons: list[str]
+) -> None:
+    """A Warning in the server's words, also where a webhook failed; that somebody was faster is none."""
+    async with a_stormy_shop(always(a_split())) as (shop, faults):
+        faults.inject(Refuse(code=code), verb="create", resource="ingresses")
+        await shop.rollout()
+        await shop.work()
+        assert told(shop) == reasons
