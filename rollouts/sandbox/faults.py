@@ -77,15 +77,26 @@ class Rule:
     resource: str = "*"
     name: str = "*"
     agent: str = "*"
+    after: int = 0
+    """How many matching requests it lets pass first."""
     times: int | None = None
-    """How many more requests it meets; None: all."""
+    """How many requests it meets; None: all."""
+    passed: int = 0
+    """How many matching requests it let pass so far."""
     hits: int = 0
     """How many requests it met so far."""
 
     def meets(self, target: Target, agent: str) -> bool:
-        """Whether this request is meant; being asked does not count."""
-        if self.times is not None and self.hits >= self.times:
+        """Whether this request is met; it counts either way."""
+        if not self._names(target, agent) or self.hits == self.times:
             return False
+        if self.passed < self.after:
+            self.passed += 1
+            return False
+        self.hits += 1
+        return True
+
+    def _names(self, target: Target, agent: str) -> bool:
         pairs = (
             (self.verb, target.verb),
             (self.resource, target.label),
@@ -128,7 +139,10 @@ class Faults:
         times: int | None = None,
     ) -> Rule:
         """Let this happen to matching requests (`pods` and `pods/status` are two resources) until it is used up."""
-        rule = Rule(fault=fault, verb=verb, resource=resource, name=name, agent=agent, times=times)
+        return self.add(Rule(fault=fault, verb=verb, resource=resource, name=name, agent=agent, times=times))
+
+    def add(self, rule: Rule) -> Rule:
+        """Let this rule hold until it is used up."""
         self.rules.append(rule)
         return rule
 
@@ -145,12 +159,7 @@ class Faults:
 
     def met(self, target: Target, agent: str) -> list[Fault]:
         """The faults that this request meets, each counted."""
-        if not self.rules:
-            return []
-        rules = [rule for rule in self.rules if rule.meets(target, agent)]
-        for rule in rules:
-            rule.hits += 1
-        return [rule.fault for rule in rules]
+        return [rule.fault for rule in self.rules if rule.meets(target, agent)]
 
     def drop_watches(self, resource: str = "*", *, agent: str = "*") -> None:
         """Cut the connection of every matching watch that runs now."""

@@ -15,7 +15,7 @@ from multidict import CIMultiDictProxy
 
 from rollouts.sandbox import watching
 from rollouts.sandbox.cluster import Sandbox
-from rollouts.sandbox.faults import Delay, Refuse, Reset
+from rollouts.sandbox.faults import Delay, Refuse, Reset, Rule
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 HELD_SECONDS = 0.2
@@ -91,6 +91,16 @@ async def test_rules_choose_by_verb_resource_and_name(client: Client) -> None:
     assert (await client.call("PATCH", f"{CONFIG_MAPS}/b1", {}))[0] == 200
     faults.clear()
     assert (await client.call("GET", f"{CONFIG_MAPS}/b1"))[0] == 200
+
+
+async def test_a_rule_may_let_some_pass_first(client: Client) -> None:
+    """Requests that it does not name are not counted."""
+    rule = client.sandbox.faults.add(
+        Rule(fault=Refuse(code=500), verb="[cpdu]*", resource="configmaps", after=1, times=1)
+    )
+    codes = [(await client.call("POST", CONFIG_MAPS, {"metadata": {"name": name}}))[0] for name in ("a", "b", "b")]
+    assert (codes, rule.hits) == ([201, 500, 201], 1)
+    assert (await client.call("GET", CONFIG_MAPS))[0] == 200
 
 
 async def test_one_client_suffers_alone(client: Client) -> None:
