@@ -77,11 +77,15 @@ class Tally:
 
 
 class Traffic:
-    """Requests to one address from entering to leaving; an async context manager."""
+    """Requests to one address from entering to leaving; an async context manager.
 
-    def __init__(self, address: Address, *, per_second: float) -> None:
+    `host` is the name that users give the address, where it serves several.
+    """
+
+    def __init__(self, address: Address, *, per_second: float, host: str = "") -> None:
         self.tally = Tally()
         self._address = address
+        self._host = host
         self._interval = USERS / per_second
         self._users: list[asyncio.Task[None]] = []
         self._is_over = asyncio.Event()
@@ -90,7 +94,7 @@ class Traffic:
         loop = asyncio.get_running_loop()
         for number in range(USERS):
             first = loop.time() + self._interval * number / USERS
-            user = User(self._address, self.tally, keeps_connection=number % 2 == 0)
+            user = User(self._address, self.tally, keeps_connection=number % 2 == 0, host=self._host)
             self._users.append(asyncio.create_task(self._use(user, first), name=f"user {number}"))
         return self
 
@@ -120,8 +124,9 @@ class Traffic:
 class User:
     """Sends requests one after the other."""
 
-    def __init__(self, address: Address, tally: Tally, *, keeps_connection: bool) -> None:
+    def __init__(self, address: Address, tally: Tally, *, keeps_connection: bool, host: str = "") -> None:
         self._address = address
+        self._host = host or address[0]
         self._tally = tally
         self._keeps_connection = keeps_connection
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -159,7 +164,7 @@ class User:
         reader, writer = self._connection
         self._sent += 1
         wish = "keep-alive" if self._keeps_connection else "close"
-        writer.write(f"GET / HTTP/1.1\r\nHost: {self._address[0]}\r\nConnection: {wish}\r\n\r\n".encode())
+        writer.write(f"GET / HTTP/1.1\r\nHost: {self._host}\r\nConnection: {wish}\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         status, headers = parse_head(head)
         body = await reader.readexactly(int(headers["content-length"]))
