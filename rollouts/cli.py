@@ -11,10 +11,13 @@ import asyncio
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+from rollouts.ports import TrafficRouter
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
@@ -70,9 +73,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = importlib.import_module(command.module)
     except ModuleNotFoundError as missing:
         return _lacks(command, missing)
+    parser.set_defaults(routers=_routers)
     module.add_arguments(parser)
     code: int = module.run(parser.parse_args(words[1:]))
     return code
+
+
+def _routers() -> Mapping[str, TrafficRouter[Any]]:
+    """The routers that the controller splits traffic by, for the commands that ask its rules; loaded when asked for."""
+    from rollouts.app import routers
+
+    return routers()
 
 
 def _lacks(command: Command, missing: ModuleNotFoundError) -> int:

@@ -19,9 +19,9 @@ from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun
 from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, Rollout, SetWeight
 from rollouts.api.status import RolloutStatus
 from rollouts.core import conditions
-from rollouts.core.actions import EvictPod
-from rollouts.core.decide import decide
+from rollouts.core.actions import Action, EvictPod, SetTraffic
 from rollouts.core.plan import Plan
+from rollouts.core.roads import Roads, Routers
 from rollouts.core.steps import describe
 from rollouts.ctl import measurements, pods, seeing, summary
 from rollouts.ctl.amounts import brief, distance, retold
@@ -30,6 +30,7 @@ from rollouts.ctl.measurements import MetricSeen
 from rollouts.ctl.summary import Said
 from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPLICA_SETS
 from rollouts.lib import timestamps
+from rollouts.ports import Unknown
 
 REASONS_SHOWN_MAX = 3
 
@@ -47,10 +48,10 @@ class Account:
     aborts: tuple[str, ...]
 
 
-def account(family: Family, now: datetime) -> Account:
+def account(family: Family, routers: Routers, now: datetime) -> Account:
     """The account of this moment."""
     rollout = parse.parse_rollout(family.rollout).value
-    played = decide(seeing.seen(family), now=now)
+    played = seeing.decided(family, routers, now=now).plan
     runs = _current_runs(family, rollout)
     is_open = not summary.is_promoted(rollout) or not summary.is_observed(rollout)
     is_going = is_open and not rollout.status.abort
@@ -70,19 +71,28 @@ def with_distance(text: str, now: datetime) -> str:
     return _NESTED.sub(r", \1)", told)
 
 
-def undone(family: Family, now: datetime) -> str:
+def undone(family: Family, routers: Routers, now: datetime) -> str:
     """What the controller would do at once with the objects as they are; empty when it has nothing to do.
 
     Seen twice, some seconds apart, it means that no controller acts.
     """
     rollout = parse.parse_rollout(family.rollout).value
-    played = decide(seeing.seen(family), now=now)
+    decided = seeing.decided(family, routers, now=now)
+    played = decided.plan
     named = (
         (rollout.status.current_pod_hash != played.status.current_pod_hash, "begin the update"),
         (rollout.status.current_step_index != played.status.current_step_index, "go on to another step"),
-        (any(not isinstance(action, EvictPod) for action in played.actions), _first_write(played)),
+        (any(_is_write(action, decided.roads) for action in played.actions), _first_write(played)),
     )
     return next((what for holds, what in named if holds), "")
+
+
+def _is_write(action: Action, roads: Roads) -> bool:
+    """Whether carrying it out would change anything that it is known to change."""
+    if isinstance(action, SetTraffic):
+        rendered = roads.rendered(action.intent)
+        return not isinstance(rendered, Unknown) and any(not roads.holds(each) for each in rendered)
+    return not isinstance(action, EvictPod)
 
 
 def _first_write(played: Plan[RolloutStatus]) -> str:

@@ -15,7 +15,9 @@ from rich.text import Text
 from rollouts.api import parse
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import VerbRecord
+from rollouts.core.roads import Routers
 from rollouts.ctl import account, connection, drawing, family, offers, tree
+from rollouts.ctl.account import Account
 from rollouts.ctl.amounts import age
 from rollouts.ctl.connection import Cluster
 from rollouts.ctl.drawing import Signs
@@ -37,21 +39,23 @@ def run(args: argparse.Namespace) -> int:
 
     async def work(cluster: Cluster) -> int:
         console, name = drawing.console_for(sys.stdout), connection.name_in(args.name)
-        seen, trouble = await _looked_at(cluster, name)
+        routers: Routers = args.routers()
+        seen, trouble = await _looked_at(cluster, name, routers)
+        told = account.account(seen, routers, datetime.now(UTC))
         signs = drawing.signs_of(console)
-        drawing.show(view(seen, now=datetime.now(UTC), signs=signs, command=cluster.command, trouble=trouble), console)
+        shown = view(seen, told, now=datetime.now(UTC), signs=signs, command=cluster.command, trouble=trouble)
+        drawing.show(shown, console)
         return 0
 
     return connection.run(args, work)
 
 
-async def _looked_at(cluster: Cluster, name: str) -> tuple[Family, str]:
+async def _looked_at(cluster: Cluster, name: str, routers: Routers) -> tuple[Family, str]:
     """The family, and what is left undone in it; where there is something, it is looked at again a moment later."""
 
     async def look() -> tuple[Family, str]:
-        kinds = (*family.PARTS, *family.TEMPLATES)
-        seen = await family.read_family(cluster.client, cluster.namespace, name, kinds=kinds)
-        return seen, account.undone(seen, datetime.now(UTC))
+        seen = await family.read_all(cluster.client, cluster.namespace, name)
+        return seen, account.undone(seen, routers, datetime.now(UTC))
 
     seen, undone = await look()
     if not undone:
@@ -63,11 +67,10 @@ async def _looked_at(cluster: Cluster, name: str) -> tuple[Family, str]:
 
 
 def view(
-    seen: Family, *, now: datetime, signs: Signs, command: Callable[[str], str], trouble: str = ""
+    seen: Family, told: Account, *, now: datetime, signs: Signs, command: Callable[[str], str], trouble: str = ""
 ) -> RenderableType:
     """The account as it is shown."""
     rollout = parse.parse_rollout(seen.rollout).value
-    told = account.account(seen, now)
     mark = tree.MARKS.get(told.said.phase)
     sign = f"{signs.marks[mark]} " if mark else ""
     title = Text.assemble(

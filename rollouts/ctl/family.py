@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rollouts.core import naming
+from rollouts.api import parse
+from rollouts.api.rollout import CanaryStrategy, Rollout
+from rollouts.api.traffic import used_routers
+from rollouts.core import naming, resolved, roles
+from rollouts.core.observed import Unreadable
 from rollouts.ctl.connection import CommandError
 from rollouts.kube.client import KubeClient
 from rollouts.kube.errors import ApiError, NotFound
@@ -25,6 +29,9 @@ from rollouts.kube.kinds import (
     PODS,
     REPLICA_SETS,
     ROLLOUTS,
+    ROUTED,
+    SERVICES,
+    WORKLOADS,
     Key,
     Kind,
 )
@@ -45,6 +52,8 @@ class Family:
 
     rollout: Json
     objects: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    workload: Json | Unreadable | None = None
+    """What spec.workloadRef names. None: nothing, or what does not exist."""
     events: tuple[Json, ...] = ()
     """Events about the Rollout, oldest first."""
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -73,17 +82,59 @@ async def read_rollout(client: KubeClient, namespace: str, name: str) -> Json:
 
 async def read_family(client: KubeClient, namespace: str, name: str, kinds: Iterable[Kind] = PARTS) -> Family:
     """The Rollout and these kinds of its namespace. Raises CommandError when there is none, and ApiError."""
+    return await _read(client, await read_rollout(client, namespace, name), tuple(kinds))
+
+
+async def read_all(client: KubeClient, namespace: str, name: str) -> Family:
+    """The Rollout and all that a decision about it may look at. Raises CommandError for none, and ApiError."""
     rollout = await read_rollout(client, namespace, name)
-    wanted = tuple(kinds)
-    answers = await asyncio.gather(*(_listed(client, kind, namespace) for kind in wanted), _events(client, rollout))
+    return await _read(client, rollout, (*PARTS, *TEMPLATES, *_around(parse.parse_rollout(rollout).value)))
+
+
+def _around(rollout: Rollout) -> tuple[Kind, ...]:
+    """Kinds of which the strategy names objects."""
+    strategy = rollout.spec.strategy
+    services = (SERVICES,) if strategy is not None and roles.named(strategy) else ()
+    is_routed = isinstance(strategy, CanaryStrategy) and bool(used_routers(strategy.traffic_routing))
+    return (*services, *(ROUTED if is_routed else ()))
+
+
+async def _read(client: KubeClient, rollout: Json, wanted: tuple[Kind, ...]) -> Family:
+    namespace = key_of(rollout).namespace
+    workload, answers = await asyncio.gather(
+        _workload(client, rollout),
+        asyncio.gather(*(_listed(client, kind, namespace) for kind in wanted), _events(client, rollout)),
+    )
     found = dict(zip((*(kind.plural for kind in wanted), EVENTS.plural), answers, strict=True))
     read = {plural: answer for plural, answer in found.items() if isinstance(answer, tuple)}
     return Family(
         rollout=rollout,
         objects=read,
+        workload=workload,
         events=read.get(EVENTS.plural, ()),
         unread={plural: answer for plural, answer in found.items() if isinstance(answer, str)},
     )
+
+
+def workload_kind(rollout: Json) -> Kind | None:
+    """The kind that spec.workloadRef names; None: there is no reference, or to a kind that has no pod template."""
+    reference = (rollout.get("spec") or {}).get("workloadRef")
+    if not isinstance(reference, Mapping) or not reference.get("name"):
+        return None
+    named = resolved.group_of(str(reference.get("apiVersion", ""))), str(reference.get("kind", ""))
+    return next((kind for kind in WORKLOADS if (kind.group, kind.name) == named), None)
+
+
+async def _workload(client: KubeClient, rollout: Json) -> Json | Unreadable | None:
+    kind = workload_kind(rollout)
+    if kind is None:
+        return None
+    try:
+        return await client.get(kind.path(key_of(rollout).namespace, str(rollout["spec"]["workloadRef"]["name"])))
+    except NotFound:
+        return None
+    except ApiError as error:
+        return Unreadable(why=error.message)
 
 
 async def _listed(client: KubeClient, kind: Kind, namespace: str) -> tuple[Json, ...] | str:

@@ -1,42 +1,25 @@
-"""What a rehearsal comes to: one row for each step, the totals, and what its author may not expect. Pure.
+"""What a rehearsal comes to: one row for each step or stage, and the totals. Pure.
 
 Times are seconds from the moment the new version is wanted, and the earliest possible: pods come up as fast as was
-assumed, analyses pass, and people take no time.
+assumed, analyses pass, and people take no time. What its author may not expect is in cautions.py.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rollouts.api.analysis import AnalysisTemplate, TemplateRef
-from rollouts.api.rollout import (
-    DEFAULT_MAX_SURGE,
-    DEFAULT_MAX_UNAVAILABLE,
-    DEFAULT_PROGRESS_DEADLINE_SECONDS,
-    AnalysisStep,
-    CanaryStrategy,
-    Pause,
-    Rollout,
-    RolloutAnalysis,
-    SetWeight,
-)
-from rollouts.core import replicas, templates
-from rollouts.core.observed import Unreadable
+from rollouts.api.rollout import Rollout
+from rollouts.core.cutover import Stage
 from rollouts.core.steps import describe
 from rollouts.ctl import summary
-from rollouts.ctl.amounts import exact
 from rollouts.ctl.rehearsal import Moment
-
-Known = Mapping[TemplateRef, AnalysisTemplate | Unreadable]
-
-SHARE_OFF_MIN = 1.0  # percent; less than that is rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One step: when it begins, how long it lasts, and the pods at its end. `number` 0: what comes after the steps."""
+    """One step or stage: when it begins, how long it lasts, how things are at its end. `number` 0: it is no step."""
 
     number: int
     what: str
@@ -44,6 +27,10 @@ class Row:
     lasts: int
     new: int
     old: int
+    weight: int | None
+    """The weight that routers gave the new version; None where pods alone split the traffic."""
+    is_led: bool
+    """Whether the active Service leads to the new version."""
     is_person_needed: bool
 
     @property
@@ -58,6 +45,7 @@ class Forecast:
 
     rows: tuple[Row, ...]
     seconds: int
+    """Until it is Healthy."""
     pods_max: int
     available_min: int
     stuck: str
@@ -73,10 +61,12 @@ class Forecast:
 def forecast(rollout: Rollout, moments: Sequence[Moment]) -> Forecast:
     """The rows of a play that has come to rest."""
     last = moments[-1]
+    begun = next((number for number, each in enumerate(moments) if not is_at_rest(each)), 0)
+    healthy = (each for each in moments[begun:] if is_at_rest(each) and each.status.phase == "Healthy")
     held = [later.at - each.at for each, later in itertools.pairwise(moments) if _is_background(each)]
     return Forecast(
-        rows=tuple(_rows(rollout, moments)),
-        seconds=last.at,
+        rows=tuple(_rows(rollout, moments[begun:])),
+        seconds=next(healthy, last).at,
         pods_max=max(each.total for each in moments),
         available_min=min(each.new + each.old for each in moments),
         stuck="" if last.status.phase == "Healthy" else last.words,
@@ -84,101 +74,68 @@ def forecast(rollout: Rollout, moments: Sequence[Moment]) -> Forecast:
     )
 
 
-def warnings(rollout: Rollout, result: Forecast, known: Known, *, available_after: int) -> Iterator[str]:
-    """What the author of the manifest should know before it is applied."""
-    strategy = rollout.spec.strategy
-    if isinstance(strategy, CanaryStrategy):
-        yield from _shares(rollout, strategy)
-        yield from _pauses(strategy)
-        yield from _missing(strategy, known)
-    yield from _deadline(rollout, available_after)
-    if rollout.spec.paused:
-        yield "spec.paused is true: no step is taken until a person resumes it"
-    if result.background:
-        yield f"the background analysis alone delays the promotion by {exact(result.background)}"
-
-
-def _rows(rollout: Rollout, moments: Sequence[Moment]) -> Iterator[Row]:
-    steps = summary.steps_of(rollout)
-    begun = next((at for at, each in enumerate(moments) if not is_at_rest(each)), 0)
-    groups: dict[int, list[Moment]] = {}
-    for each in moments[begun:]:
-        index = each.status.current_step_index
-        groups.setdefault(len(steps) if index is None else min(index, len(steps)), []).append(each)
-    firsts = {index: group[0] for index, group in groups.items()}
-    for index, group in groups.items():
-        end = min(
-            (first for later, first in firsts.items() if later > index), key=lambda each: each.at, default=group[-1]
-        )
-        yield Row(
-            number=index + 1 if index < len(steps) else 0,
-            what=describe(steps[index]) if index < len(steps) else "promotion" if steps else "rolling update",
-            at=group[0].at,
-            lasts=end.at - group[0].at,
-            new=end.new,
-            old=end.old,
-            is_person_needed=any(each.is_person_needed for each in group),
-        )
-
-
 def is_at_rest(moment: Moment) -> bool:
     """Whether nothing is under way: the version the status speaks of is the stable one."""
     return moment.status.stable_rs == moment.status.current_pod_hash
 
 
+def _rows(rollout: Rollout, moments: Sequence[Moment]) -> Iterator[Row]:
+    grouped = itertools.groupby(moments, key=lambda each: _part(rollout, each))
+    groups = [(part, list(group)) for part, group in grouped]
+    ends = [*(group[0] for _, group in groups), moments[-1]][1:]
+    for (part, group), end in zip(groups, ends, strict=True):
+        lasts = end.at - group[0].at
+        if part is not None or lasts:
+            yield _row(rollout, part, group, end)
+
+
+def _part(rollout: Rollout, moment: Moment) -> int | Stage | None:
+    """The step or stage that a moment belongs to; None: all that is left is that earlier versions leave."""
+    if is_at_rest(moment):
+        return None
+    if moment.stage is not None:
+        return moment.stage
+    steps, index = summary.steps_of(rollout), moment.status.current_step_index
+    return len(steps) if index is None else min(index, len(steps))
+
+
+def _row(rollout: Rollout, part: int | Stage | None, group: Sequence[Moment], end: Moment) -> Row:
+    steps = summary.steps_of(rollout)
+    is_step = not isinstance(part, Stage) and part is not None and part < len(steps)
+    weights, active = end.status.canary.weights, end.status.blue_green.active_selector
+    return Row(
+        number=part + 1 if is_step and isinstance(part, int) else 0,
+        what=_what(rollout, part),
+        at=group[0].at,
+        lasts=end.at - group[0].at,
+        new=end.new,
+        old=end.old,
+        weight=None if weights is None else weights.stable.weight if part is None else weights.canary.weight,
+        is_led=active != "" and active == end.status.current_pod_hash,
+        is_person_needed=any(each.is_person_needed for each in group),
+    )
+
+
+STAGES = {
+    Stage.PREPARING: "new pods",
+    Stage.PROVING: "pre-promotion analysis",
+    Stage.HOLDING: "pause",
+    Stage.SWITCHING: "switch",
+    Stage.VERIFYING: "post-promotion analysis",
+    Stage.DONE: "promotion",
+}
+
+
+def _what(rollout: Rollout, part: int | Stage | None) -> str:
+    if part is None:
+        return "scale-down delay"
+    if isinstance(part, Stage):
+        return STAGES[part]
+    steps = summary.steps_of(rollout)
+    if part < len(steps):
+        return describe(steps[part])
+    return "promotion" if steps else "rolling update"
+
+
 def _is_background(moment: Moment) -> bool:
     return "background analysis" in moment.words and "all steps are done" in moment.words
-
-
-def _shares(rollout: Rollout, strategy: CanaryStrategy) -> Iterator[str]:
-    """Weights that so few pods cannot make; with a router the weight does not depend on pods."""
-    if strategy.traffic_routing is not None:
-        return
-    bounds = replicas.bounds(
-        desired=summary.desired(rollout),
-        max_surge=strategy.max_surge or DEFAULT_MAX_SURGE,
-        max_unavailable=strategy.max_unavailable or DEFAULT_MAX_UNAVAILABLE,
-    )
-    for number, step in enumerate(strategy.steps, start=1):
-        if not isinstance(step, SetWeight):
-            continue
-        counts = replicas.split(bounds, weight=step.weight, weight_max=100)
-        total = counts.canary + counts.stable
-        share = 100.0 * counts.canary / total if total else float(step.weight)
-        if abs(share - step.weight) >= SHARE_OFF_MIN:
-            pods = f"{counts.canary} of {total} pods, {share:.0f} %"
-            yield f"step {number} (setWeight: {step.weight}): the nearest share with so few pods is {pods}"
-
-
-def _pauses(strategy: CanaryStrategy) -> Iterator[str]:
-    for number, step in enumerate(strategy.steps, start=1):
-        if isinstance(step, Pause) and step.duration is None:
-            yield f"step {number} (pause) has no duration: it waits until a person promotes or resumes it"
-
-
-def _missing(strategy: CanaryStrategy, known: Known) -> Iterator[str]:
-    for ref in sorted(missing(strategy, known), key=lambda ref: ref.template_name):
-        kind = "ClusterAnalysisTemplate" if ref.cluster_scope else "AnalysisTemplate"
-        yield f"{kind} {ref.template_name} is not in the files: it is taken to pass at its first measurement"
-
-
-def missing(strategy: CanaryStrategy, known: Known) -> frozenset[TemplateRef]:
-    """The templates an analysis of the strategy uses, and that are not known."""
-    return frozenset(ref for each in analyses(strategy) for ref in templates.collected(each, known) if ref not in known)
-
-
-def analyses(strategy: CanaryStrategy) -> Iterable[RolloutAnalysis]:
-    """Every analysis of a strategy, the background one first."""
-    background = (strategy.analysis,) if strategy.analysis is not None else ()
-    return (*background, *(step.analysis for step in strategy.steps if isinstance(step, AnalysisStep)))
-
-
-def _deadline(rollout: Rollout, available_after: int) -> Iterator[str]:
-    seconds = rollout.spec.progress_deadline_seconds
-    seconds = DEFAULT_PROGRESS_DEADLINE_SECONDS if seconds is None else seconds
-    if seconds <= available_after:
-        effect = "abort the update" if rollout.spec.progress_deadline_abort else "count as Degraded"
-        yield (
-            f"progressDeadlineSeconds ({seconds}) is no longer than a pod takes to be available ({available_after}s): "
-            f"every step that adds pods would {effect}"
-        )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,17 @@ from rich.padding import Padding
 from rich.text import Text
 
 from rollouts.api import conditions as c
-from rollouts.api import parse, validate
-from rollouts.api.meta import API_VERSION
-from rollouts.api.rollout import CanaryStrategy, Rollout
-from rollouts.core import conditions
-from rollouts.ctl import documents, drawing, forecast, seeing
+from rollouts.api import parse
+from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy, Rollout
+from rollouts.core import conditions, resolved
+from rollouts.core.roads import Routers
+from rollouts.ctl import assumed, cautions, documents, drawing, forecast, pod_template, summary
 from rollouts.ctl.amounts import duration, exact
 from rollouts.ctl.connection import FAILED, CommandError
-from rollouts.ctl.family import Json
-from rollouts.ctl.forecast import Forecast
+from rollouts.ctl.family import Json, name_of
+from rollouts.ctl.forecast import Forecast, Row
 from rollouts.ctl.rehearsal import Moment, Rehearsal
+from rollouts.ctl.rehearsed_cluster import Cast
 
 READY_AFTER_SECONDS = 10
 
@@ -47,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
             raise CommandError(f"there is no Rollout in {' '.join(args.files)}")
         console = drawing.console_for(sys.stdout)
         for stored in found:
-            shown = plan(stored, objects, ready_after=args.ready_after, from_image=args.from_image)
+            way = Way(ready_after=args.ready_after, from_image=args.from_image)
+            shown = plan(stored, objects, args.routers(), way=way)
             drawing.show(shown, console)
     except CommandError as error:
         print(f"{args.program}: {error}", file=sys.stderr)
@@ -55,36 +59,76 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def plan(stored: Json, objects: Iterable[Json], *, ready_after: int, from_image: str = "") -> RenderableType:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a play is made: seconds until a pod is ready, and the image that is replaced (empty: any other)."""
+
+    ready_after: int = READY_AFTER_SECONDS
+    from_image: str = ""
+
+
+def plan(stored: Json, objects: Sequence[Json], routers: Routers, *, way: Way) -> RenderableType:
     """The plan of one Rollout, as it is shown. Raises CommandError for a manifest the controller would refuse."""
-    parsed = parse.parse_rollout(stored)
-    rollout = parsed.value
-    for finding in validate.validate(parsed):
+    cast, made_up = assumed.cast(stored, objects, routers)
+    rollout, problems = resolved.checked(parse.parse_rollout(cast.rollout), cast.workload)
+    for finding in problems:
         raise CommandError(f"{rollout.meta.name}: the controller would refuse it: {finding.text}")
-    templates = [each for each in objects if each.get("kind") in ("AnalysisTemplate", "ClusterAnalysisTemplate")]
-    known = seeing.templates_of(templates)
-    strategy = rollout.spec.strategy
-    absent = forecast.missing(strategy, known) if isinstance(strategy, CanaryStrategy) else frozenset()
-    assumed = [_assumed(ref.template_name, rollout, is_cluster_scoped=ref.cluster_scope) for ref in absent]
-    available_after = ready_after + (rollout.spec.min_ready_seconds or 0)
-    moments = rehearsed(stored, [*templates, *assumed], available_after=available_after, from_image=from_image)
-    result = forecast.forecast(rollout, moments)
-    warned = list(forecast.warnings(rollout, result, known, available_after=available_after))
+    available_after = way.ready_after + (rollout.spec.min_ready_seconds or 0)
+    play = rehearsed(cast, routers, available_after=available_after, from_image=way.from_image)
+    result = forecast.forecast(rollout, play.update)
+    warned = [*cautions.cautions(rollout, result, available_after=available_after), *_left(cast, play), *made_up]
     return _shown(rollout, result, warned, available_after)
 
 
-def rehearsed(stored: Json, templates: Sequence[Json], *, available_after: int, from_image: str = "") -> list[Moment]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """The first deployment of the version before, and the update to the new one."""
+
+    beginning: tuple[Moment, ...]
+    update: tuple[Moment, ...]
+
+
+def rehearsed(cast: Cast, routers: Routers, *, available_after: int, from_image: str = "") -> Play:
     """The update as it is played. Raises CommandError where the controller would refuse to begin it."""
-    spec = stored["spec"]
-    wanted = spec.get("template") or {}
+    spec, workload = cast.rollout["spec"], cast.workload
+    wanted = _template(cast)
     before = _earlier(wanted, from_image)
     if before == wanted:
         raise CommandError("there is nothing to plan: the image that is replaced is the image that is wanted")
-    settled = {**stored, "spec": {**spec, "template": before, "paused": False}}
-    play = Rehearsal(settled, templates, available_after=available_after)
-    _require_begun(list(play.moments()))
+    settled = {**spec, "paused": False} if workload is not None else {**spec, "paused": False, "template": before}
+    earlier = dataclasses.replace(
+        cast,
+        rollout={**cast.rollout, "spec": settled},
+        workload=None if workload is None else pod_template.replaced(workload, before),
+    )
+    play = Rehearsal(earlier, routers, available_after=available_after)
+    beginning = _begun(play)
+    if workload is not None:
+        play.want_template(wanted)
     play.want(spec)
-    moments = list(play.moments())
+    return Play(beginning=beginning, update=_begun(play))
+
+
+def _template(cast: Cast) -> Json:
+    if cast.workload is None:
+        return pod_template.at(cast.rollout, "/spec/template")
+    return pod_template.at(cast.workload, pod_template.template_path(cast.rollout))
+
+
+def _left(cast: Cast, play: Play) -> Iterator[str]:
+    """What becomes of the workload's own pods when the Rollout takes its place."""
+    workload = cast.workload
+    if workload is None or not play.beginning[0].workload:
+        return
+    named, left = f"{workload['kind']} {name_of(workload)}", play.beginning[-1].workload
+    most = max(each.total + each.workload for each in play.beginning)
+    yield f"when the Rollout takes the place of {named}, there are at most {most} pods of both at once"
+    if left:
+        yield f"{named} keeps its {left} pods until somebody scales it down: see workloadRef.scaleDown"
+
+
+def _begun(play: Rehearsal) -> tuple[Moment, ...]:
+    moments = tuple(play.moments())
     _require_begun(moments)
     return moments
 
@@ -104,34 +148,30 @@ def _earlier(template: Json, image: str) -> dict[str, Any]:
     return earlier
 
 
-def _assumed(name: str, rollout: Rollout, *, is_cluster_scoped: bool) -> Json:
-    """A stand-in for a template that is not in the files."""
-    strategy = rollout.spec.strategy
-    analyses = forecast.analyses(strategy) if isinstance(strategy, CanaryStrategy) else ()
-    metric = {"name": name, "provider": {"prometheus": {"address": "http://unknown", "query": "unknown"}}}
-    names = {arg.name for each in analyses for arg in each.args}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ClusterAnalysisTemplate" if is_cluster_scoped else "AnalysisTemplate",
-        "metadata": {"name": name, "namespace": rollout.meta.namespace or "default"},
-        "spec": {"metrics": [metric], "args": [{"name": arg, "value": "unknown"} for arg in sorted(names)]},
-    }
-
-
 def _shown(rollout: Rollout, result: Forecast, warned: Sequence[str], available_after: int) -> RenderableType:
     desired = rollout.spec.replicas
     pods = "1 pod" if desired in (None, 1) else f"{desired} pods"
     title = Text.assemble((rollout.meta.name, "bold"), f": {pods}, each available after {exact(available_after)}")
-    sheet = drawing.sheet(["STEP", "WHAT", "AT", "LASTS", "NEW", "OLD", "SHARE"])
+    traffic, told = _traffic(rollout)
+    sheet = drawing.sheet(["STEP", "WHAT", "AT", "LASTS", "NEW", "OLD", traffic])
     for row in result.rows:
         lasts = "until a person goes on" if row.is_person_needed else exact(row.lasts)
         number = str(row.number) if row.number else ""
         style = "yellow" if row.is_person_needed else ""
-        sheet.add_row(
-            number, row.what, exact(row.at), Text(lasts, style), str(row.new), str(row.old), f"{row.share:.0f} %"
-        )
+        sheet.add_row(number, row.what, exact(row.at), Text(lasts, style), str(row.new), str(row.old), told(row))
     lines: list[RenderableType] = [Padding(Text(text, style="yellow"), (0, 0, 0, 2)) for text in warned]
     return Group(title, Text(), sheet, Text(), Text(_end(result)), *((Text("Mind:"), *lines) if lines else ()))
+
+
+def _traffic(rollout: Rollout) -> tuple[str, Callable[[Row], str]]:
+    """The last column: how traffic is split after each row."""
+    strategy, most = rollout.spec.strategy, summary.weight_max(rollout)
+    if isinstance(strategy, BlueGreenStrategy):
+        return "USERS REACH", lambda row: "new" if row.is_led else "old"
+    if isinstance(strategy, CanaryStrategy) and strategy.traffic_routing is not None:
+        unit = " %" if most == 100 else f" of {most}"
+        return "WEIGHT", lambda row: "" if row.weight is None else f"{row.weight}{unit}"
+    return "SHARE", lambda row: f"{row.share:.0f} %"
 
 
 def _end(result: Forecast) -> str:

@@ -11,11 +11,8 @@ from typing import Any
 
 from rollouts.core import injected, naming
 from rollouts.ctl.connection import CommandError
-from rollouts.ctl.family import Json
-from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, Kind
-
-DEPLOYMENTS = Kind(group="apps", version="v1", name="Deployment", plural="deployments")
-POD_TEMPLATES = Kind(group="", version="v1", name="PodTemplate", plural="podtemplates")
+from rollouts.ctl.family import Json, workload_kind
+from rollouts.kube.kinds import POD_TEMPLATES, ROLLOUTS, WORKLOADS
 
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
@@ -26,10 +23,10 @@ def holder_path(rollout: Json) -> str:
     reference = rollout.get("spec", {}).get("workloadRef")
     if not reference:
         return ROLLOUTS.path(meta["namespace"], meta["name"])
-    known = {kind.name: kind for kind in (DEPLOYMENTS, REPLICA_SETS, POD_TEMPLATES)}
-    kind = known.get(str(reference.get("kind")))
+    kind = workload_kind(rollout)
     if kind is None:
-        raise CommandError(f"spec.workloadRef.kind must be one of {', '.join(known)}, not {reference.get('kind')!r}")
+        known = ", ".join(f"{each.api_version} {each.name}" for each in WORKLOADS)
+        raise CommandError(f"spec.workloadRef must name one of {known}, not {_shown(reference)}")
     return kind.path(meta["namespace"], str(reference.get("name", "")))
 
 
@@ -39,12 +36,23 @@ def template_path(rollout: Json) -> str:
     return "/template" if reference.get("kind") == POD_TEMPLATES.name else "/spec/template"
 
 
+def _shown(reference: Json) -> str:
+    return f"{reference.get('apiVersion')} {reference.get('kind')} {reference.get('name')!r}"
+
+
 def at(holder: Json, pointer: str) -> Mapping[str, Any]:
     """The template in its holder; empty when there is none."""
     found: Any = holder
     for part in pointer.strip("/").split("/"):
         found = found.get(part) if isinstance(found, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def replaced(holder: Json, template: Json) -> dict[str, Any]:
+    """The holder, a PodTemplate or any other, with another template."""
+    if holder.get("kind") == POD_TEMPLATES.name:
+        return {**holder, "template": template}
+    return {**holder, "spec": {**holder["spec"], "template": template}}
 
 
 def with_images(template: Json, images: Mapping[str, str]) -> dict[str, Any]:

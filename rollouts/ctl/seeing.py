@@ -1,40 +1,88 @@
 """From live objects to what the core sees, so that a command can ask the core the controller's own questions.
 
 The same reading as the controller's snapshot, of one Rollout, without caches. A kind that could not be read is
-Unreadable, never absent. What the core answers is for the commands to show.
+Unreadable (or Unknown, or Hidden), never absent. What the core answers is for the commands to show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from rollouts.api import parse, validate
+from rollouts.api import parse
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
-from rollouts.core import naming
-from rollouts.core.observed import Pod, ReplicaSet, Seen, Unreadable
+from rollouts.api.rollout import Rollout
+from rollouts.api.status import RolloutStatus
+from rollouts.core import naming, resolved, roles, sight
+from rollouts.core.decide import decide
+from rollouts.core.observed import Pod, ReplicaSet, Seen, Service, Unreadable
+from rollouts.core.plan import Plan
+from rollouts.core.roads import Roads, Routers, roads
+from rollouts.core.sight import Hidden
 from rollouts.ctl.family import BEGINNING, TEMPLATES, Family, Json, created_at, is_owned, name_of, uid_of
-from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, PODS, REPLICA_SETS
+from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, PODS, REPLICA_SETS, ROUTED, SERVICES, Kind
 from rollouts.lib import selectors
+from rollouts.ports import Manifest, ObjectRef, Unknown
 
 
-def seen(family: Family) -> Seen:
-    """The family as a decision would see it, less verbs by annotation: whether one was answered is not played again."""
-    parsed = parse.parse_rollout(_without_verbs(family.rollout))
-    sets = [replica_set(each, family.rollout) for each in family.all(REPLICA_SETS)]
-    return Seen(
-        rollout=parsed.value,
-        problems=validate.validate(parsed),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A plan, and the routers as they were seen for it."""
+
+    plan: Plan[RolloutStatus]
+    roads: Roads
+
+
+def decided(family: Family, routers: Routers, *, now: datetime) -> Decided:
+    """What the controller would decide about the family as it is, verbs by annotation aside."""
+    hidden = hides(family)
+    if hidden is not None:
+        rollout = parse.parse_rollout(family.rollout).value
+        return Decided(plan=sight.wait(rollout, hidden, now=now), roads=Roads())
+    known, ways = seen(family, routers)
+    return Decided(plan=decide(known, now=now), roads=ways)
+
+
+def hides(family: Family) -> Hidden | None:
+    """What could not be read and without which nothing can be decided; None: nothing was."""
+    why = family.unread.get(REPLICA_SETS.plural)
+    if why is not None:
+        return Hidden(reason=sight.VERSIONS_UNREADABLE, why=why)
+    workload = family.workload
+    return Hidden(reason=sight.WORKLOAD_UNREADABLE, why=workload.why) if isinstance(workload, Unreadable) else None
+
+
+def seen(family: Family, routers: Routers) -> tuple[Seen, Roads]:
+    """The family as a decision would see it, and its routers as they were seen; what hides something aside.
+
+    Verbs by annotation are left out: whether one was answered is not played again.
+    """
+    workload = None if isinstance(family.workload, Unreadable) else family.workload
+    rollout, problems = resolved.checked(parse.parse_rollout(_without_verbs(family.rollout)), workload)
+    sets = [replica_set(each, family.rollout, rollout) for each in family.all(REPLICA_SETS)]
+    ways = roads(rollout, routers, lambda ref: _object(family, rollout, ref))
+    reference = rollout.spec.workload_ref
+    known = Seen(
+        rollout=rollout,
+        problems=problems,
         replica_sets=tuple(each for each in sets if each.is_owned),
         names_taken={each.name: each for each in sets if not each.is_owned},
         analysis_runs=_runs(family),
-        templates=_templates(family, parsed.value.meta.namespace),
+        templates=_templates(family, rollout.meta.namespace),
+        services=_services(family, rollout),
+        routes={road.name: road.seen for road in ways.served},
+        routers_unserved=ways.unserved,
+        route_problems=ways.problems,
+        workload=resolved.seen_workload(workload, reference.kind) if workload and reference else None,
         pods=_pods(family),
     )
+    return known, ways
 
 
-def replica_set(stored: Json, rollout: Json) -> ReplicaSet:
-    """A ReplicaSet as a decision needs it."""
+def replica_set(stored: Json, owner: Json, rollout: Rollout) -> ReplicaSet:
+    """A ReplicaSet as a decision about its possible owner needs it."""
     meta, spec, status = stored["metadata"], stored.get("spec") or {}, stored.get("status") or {}
     labels = meta.get("labels") or {}
     conditions = status.get("conditions") or ()
@@ -44,8 +92,8 @@ def replica_set(stored: Json, rollout: Json) -> ReplicaSet:
         resource_version=str(meta.get("resourceVersion", "")),
         created_at=created_at(stored) or BEGINNING,
         is_deleting=bool(meta.get("deletionTimestamp")),
-        is_owned=is_owned(stored, rollout),
-        is_selected=selectors.matches((rollout.get("spec") or {}).get("selector") or {}, labels),
+        is_owned=is_owned(stored, owner),
+        is_selected=selectors.matches(rollout.spec.selector or {}, labels),
         labels=labels,
         annotations=meta.get("annotations") or {},
         template=spec.get("template") or {},
@@ -70,6 +118,40 @@ def _without_verbs(rollout: Json) -> Json:
     annotations = rollout["metadata"].get("annotations") or {}
     kept = {key: value for key, value in annotations.items() if not key.startswith(naming.VERB_PREFIX)}
     return {**rollout, "metadata": {**rollout["metadata"], "annotations": kept}}
+
+
+def _services(family: Family, rollout: Rollout) -> Mapping[str, Service | Unreadable]:
+    """The Services that the strategy names, as far as they exist."""
+    names = roles.named(rollout.spec.strategy) if rollout.spec.strategy is not None else ()
+    why = family.unread.get(SERVICES.plural)
+    if why is not None:
+        return dict.fromkeys(names, Unreadable(why=why))
+    return {name_of(each): _service(each) for each in family.all(SERVICES) if name_of(each) in names}
+
+
+def _service(stored: Json) -> Service:
+    meta = stored["metadata"]
+    return Service(
+        name=name_of(stored),
+        resource_version=str(meta.get("resourceVersion", "")),
+        selector=(stored.get("spec") or {}).get("selector") or {},
+        annotations=meta.get("annotations") or {},
+    )
+
+
+def _object(family: Family, rollout: Rollout, ref: ObjectRef) -> Manifest | Unknown | None:
+    """What a router looks at; None: it does not exist."""
+    kind = _routed(ref)
+    if kind is None or ref.namespace != rollout.meta.namespace:
+        return Unknown(why=f"{ref.api_version} {ref.kind} in namespace {ref.namespace!r} is not looked at")
+    why = family.unread.get(kind.plural)
+    if why is not None:
+        return Unknown(why=why)
+    return next((each for each in family.all(kind) if name_of(each) == ref.name), None)
+
+
+def _routed(ref: ObjectRef) -> Kind | None:
+    return next((kind for kind in ROUTED if (kind.api_version, kind.name) == (ref.api_version, ref.kind)), None)
 
 
 def _runs(family: Family) -> tuple[AnalysisRun, ...] | Unreadable:

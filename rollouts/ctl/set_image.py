@@ -65,7 +65,7 @@ async def _set(cluster: Cluster, name: str, images: Mapping[str, str]) -> Json |
         after = pod_template.with_images(before, images)
         if after == before:
             return None
-        body = {**holder, "template": after} if pointer == "/template" else _with_spec(holder, after)
+        body = pod_template.replaced(holder, after)
         try:
             stored = await cluster.client.send(
                 Request(method="PUT", path=path, query={"fieldManager": sending.FIELD_MANAGER}, body=body)
@@ -74,7 +74,3 @@ async def _set(cluster: Cluster, name: str, images: Mapping[str, str]) -> Json |
             continue
         return stored if stored.get("kind") == "Rollout" else rollout
     raise CommandError(f"{name}: others wrote it at the same time, {ATTEMPTS_MAX} times in a row; try again")
-
-
-def _with_spec(holder: Json, template: Json) -> Json:
-    return {**holder, "spec": {**holder["spec"], "template": template}}

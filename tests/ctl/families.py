@@ -9,11 +9,16 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from rollouts.core.roads import Routers
 from rollouts.ctl.family import Family
 from rollouts.lib import timestamps
+from rollouts.routers.nginx import Nginx
 from tests.builders import Json, a_rollout, a_template, analysis, canary, pause
 from tests.cluster import Settings
 from tests.world import World
+
+ROUTERS: Routers = {"nginx": Nginx()}
+"""The routers that commands are handed."""
 
 WORDS = "the controller's own words, which began at 2026-01-01T12:01:00Z"
 """What the Ready condition says in these tests; the core's words have tests of their own."""
@@ -27,6 +32,34 @@ EVENTS = tuple(
     }
     for number, reason in enumerate(("RolloutUpdated", "RolloutStepCompleted"))
 )
+
+
+def routed(*steps: Any, **more: Any) -> Json:
+    """A canary whose traffic an Ingress splits."""
+    routing = {"nginx": {"stableIngress": "web"}}
+    return canary(*steps, canaryService="web-canary", stableService="web-stable", trafficRouting=routing, **more)
+
+
+def a_road() -> tuple[Json, Json, Json]:
+    """The two Services and the Ingress of a routed canary, as a user has them in a file."""
+    backend = {"service": {"name": "web-stable", "port": {"number": 80}}}
+    rule = {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    return (
+        a_service("web-canary"),
+        a_service("web-stable"),
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"rules": [rule]},
+        },
+    )
+
+
+def a_service(name: str) -> Json:
+    """A Service as a user has it in a file."""
+    meta = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"selector": {"app": "web"}}}
 
 
 def family_of(world: World) -> Family:

@@ -10,10 +10,22 @@ import yaml
 
 from rollouts.api import parse
 from rollouts.cli import main
-from rollouts.ctl import forecast, plan
+from rollouts.ctl import assumed, forecast, plan
 from rollouts.ctl.connection import CommandError
-from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis, analysis, canary, pause
-from tests.ctl.families import drawn
+from tests.builders import (
+    Json,
+    a_deployment,
+    a_metric,
+    a_rollout,
+    a_template,
+    an_analysis,
+    analysis,
+    blue_green,
+    canary,
+    pause,
+    referring,
+)
+from tests.ctl.families import ROUTERS, a_road, drawn, routed
 from tests.world import World
 
 MEASURED = a_template("success-rate", a_metric(interval="20s", count=5))
@@ -21,19 +33,71 @@ MEASURED = a_template("success-rate", a_metric(interval="20s", count=5))
 
 def planned(rollout: Json, *templates: Json, ready_after: int = 10) -> str:
     """The plan as it is printed."""
-    return drawn(plan.plan(rollout, templates, ready_after=ready_after))
+    return drawn(plan.plan(rollout, templates, ROUTERS, way=plan.Way(ready_after=ready_after)))
 
 
 def rows(rollout: Json, *templates: Json, ready_after: int = 10) -> forecast.Forecast:
     """The forecast alone."""
-    moments = plan.rehearsed(rollout, list(templates), available_after=ready_after)
-    return forecast.forecast(parse.parse_rollout(rollout).value, moments)
+    cast, _ = assumed.cast(rollout, templates, ROUTERS)
+    play = plan.rehearsed(cast, ROUTERS, available_after=ready_after)
+    return forecast.forecast(parse.parse_rollout(rollout).value, play.update)
 
 
 def test_plan_of_a_canary(golden: Callable[[str], None]) -> None:
     """Steps, times, pods and shares, and what its author should mind."""
     steps = canary(15, pause(), analysis("success-rate"), 60, pause("5m"))
     golden(planned(a_rollout(steps, replicas=5), MEASURED))
+
+
+def test_plan_of_a_routed_canary(golden: Callable[[str], None]) -> None:
+    """Weights as the real router holds them, pods beside them, and what was made up for the play."""
+    steps = ({"setCanaryScale": {"replicas": 1}}, 5, pause("5m"), 40, {"setCanaryScale": {"matchTrafficWeight": True}})
+    golden(planned(a_rollout(routed(*steps, pause()), replicas=10), *a_road()[:1]))
+
+
+def test_plan_of_blue_green_with_a_deployment(golden: Callable[[str], None]) -> None:
+    """A small preview, two analyses, a pause; and the way from the Deployment that holds the template."""
+    strategy = blue_green(
+        previewReplicaCount=1,
+        autoPromotionSeconds=60,
+        prePromotionAnalysis=an_analysis("smoke"),
+        postPromotionAnalysis=an_analysis("success-rate"),
+    )
+    golden(
+        planned(referring(a_rollout(strategy, replicas=4), scale_down="onsuccess"), a_deployment(replicas=4), MEASURED)
+    )
+
+
+def test_objects_of_the_files_are_played() -> None:
+    """Nothing is made up where they are there, and what is wrong with them is what the controller would refuse."""
+    service, other, ingress = a_road()
+    told = planned(a_rollout(routed(20), replicas=2), service, other, ingress)
+    assert "not in the files" not in told
+    astray = {**other, "spec": {"selector": {"app": "shop"}}}
+    with pytest.raises(CommandError, match=r'would refuse it: .*Service "web-stable" has unmatch label "app"'):
+        planned(a_rollout(routed(20), replicas=2), service, astray, ingress)
+    bare = {**ingress, "spec": {"rules": []}}
+    with pytest.raises(CommandError, match="has no rules using service web-stable backend"):
+        planned(a_rollout(routed(20), replicas=2), service, other, bare)
+
+
+def test_a_workload_that_is_not_in_the_files_is_asked_for() -> None:
+    """No template can be made up."""
+    with pytest.raises(CommandError, match="Deployment web, which is not in the files: name the file that has it"):
+        planned(referring(a_rollout(blue_green())))
+
+
+def test_a_deployment_that_keeps_its_pods_is_warned_of() -> None:
+    """scaleDown: never is the default of the API."""
+    told = planned(referring(a_rollout(canary(50), replicas=4), scale_down="never"), a_deployment(replicas=4))
+    assert "Deployment web keeps its 4 pods until somebody scales it down: see workloadRef.scaleDown" in told
+
+
+def test_a_router_without_code_is_refused() -> None:
+    """As the controller refuses it."""
+    strategy = canary(50, trafficRouting={"smi": {}}, canaryService="web-canary", stableService="web-stable")
+    with pytest.raises(CommandError, match=r"trafficRouting\.smi: .*not carried out"):
+        planned(a_rollout(strategy))
 
 
 def test_a_plan_keeps_the_time_of_a_played_update() -> None:

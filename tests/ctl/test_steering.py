@@ -208,10 +208,10 @@ def test_undo_takes_away_what_the_controller_put_in() -> None:
 
 def test_the_template_of_a_referenced_workload_is_changed_there() -> None:
     """A Deployment's; a kind that has none is an error."""
-    rollout = a_rollout(workloadRef={"kind": "Deployment", "name": "web"})
+    rollout = a_rollout(workloadRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"})
     assert pod_template.holder_path(rollout) == "/apis/apps/v1/namespaces/shop/deployments/web"
-    with pytest.raises(CommandError, match=r"workloadRef\.kind"):
-        pod_template.holder_path(a_rollout(workloadRef={"kind": "DaemonSet", "name": "web"}))
+    with pytest.raises(CommandError, match=r"spec\.workloadRef must name one of .* not apps/v1 DaemonSet 'web'"):
+        pod_template.holder_path(a_rollout(workloadRef={"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "web"}))
 
 
 def test_nothing_to_do_says_why() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from rollouts.ctl import account as reasons
 from rollouts.ctl import explain, get, listing
-from rollouts.ctl.account import undone
 from rollouts.ctl.drawing import UNICODE
 from rollouts.ctl.family import Family
-from tests.ctl.families import LATER, a_world, an_update, at_the_analysis, drawn, family_of
+from tests.ctl.families import LATER, ROUTERS, a_world, an_update, at_the_analysis, drawn, family_of
 from tests.world import World
 
 Golden = Callable[[str], None]
@@ -31,8 +31,14 @@ def picture(world: World, *, width: int = 120) -> str:
 def account(world: World, **changes: Any) -> str:
     """`rollouts explain -n shop`, five seconds later."""
     seen: Family = dataclasses.replace(family_of(world), **changes)
-    view = explain.view(seen, now=world.now + LATER, signs=UNICODE, command=lambda words: f"rollouts {words} -n shop")
-    return drawn(view)
+    now = world.now + LATER
+    told = reasons.account(seen, ROUTERS, now)
+    return drawn(explain.view(seen, told, now=now, signs=UNICODE, command=lambda words: f"rollouts {words} -n shop"))
+
+
+def undone_in(world: World) -> str:
+    """What the controller has left undone."""
+    return reasons.undone(family_of(world), ROUTERS, world.now)
 
 
 def test_get_of_a_pause(golden: Golden) -> None:
@@ -111,17 +117,17 @@ def test_a_verb_left_on_the_rollout_is_not_played_again() -> None:
     """An applied abort that was answered long ago is nothing the controller has left undone."""
     world = an_update(a_world())
     world.rollout["metadata"]["annotations"]["rollouts.io/abort"] = "abort"
-    assert undone(family_of(world), world.now) == ""
+    assert undone_in(world) == ""
 
 
 def test_what_the_controller_has_left_undone_is_named() -> None:
     """A new version that nobody began; a step that is over."""
     world = a_world()
     world.set_image("v2")
-    assert undone(family_of(world), world.now) == "begin the update"
+    assert undone_in(world) == "begin the update"
     paused = an_update(a_world())
     paused.patch_status({"pauseConditions": None})
-    assert undone(family_of(paused), paused.now) == "go on to another step"
+    assert undone_in(paused) == "go on to another step"
 
 
 @pytest.mark.parametrize(("encoding", "width"), [("utf-8", 120), ("ascii", 80)])
