@@ -1,16 +1,19 @@
 """Sizes of the versions of a canary without traffic routing: the share of pods is the share of traffic.
 
-The arithmetic is in replicas.py. Here it meets the Rollout: which versions take part, and in which order
-old ones leave.
+The arithmetic is in replicas.py. Here it meets the Rollout: which versions take part, in which order old ones leave,
+and that the last pod of a version stays as long as a Service leads to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rollouts.api.status import RolloutStatus
-from rollouts.core import replicas
+from rollouts.core import order, replicas
 from rollouts.core.counts import bounds, target_counts
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.replicas import Counts, Size
+from rollouts.core.roles import named
 from rollouts.core.sizing import Sizing
 from rollouts.core.turn import Turn, revision_of
 
@@ -40,7 +43,22 @@ def sizing(turn: Turn, status: RolloutStatus) -> Sizing:
         sizes[new.uid] = counts.canary
     if stable is not None and not is_promoted:
         sizes[stable.uid] = counts.stable
-    return Sizing(sizes=sizes)
+    return Sizing(sizes={**sizes, **_led_to(turn, sizes)})
+
+
+def _led_to(turn: Turn, sizes: Mapping[str, int]) -> Mapping[str, int]:
+    """Versions that keep one pod for now, because a Service leads to them: services.py turns it elsewhere.
+
+    Where a single pod is all that may be there at a time, keeping it would keep the next version from coming.
+    """
+    if bounds(turn).total_max < 2:
+        return {}
+    names = named(turn.canary)
+    return {
+        rs.uid: 1
+        for rs in turn.owned
+        if sizes.get(rs.uid) == 0 and turn.desired and order.steady(rs) and order.is_led_to(turn, names, rs)
+    }
 
 
 def _size(rs: ReplicaSet | None) -> Size | None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from rollouts.api.status import RolloutStatus
 from rollouts.core import naming
-from rollouts.core.observed import ReplicaSet, Service
+from rollouts.core.observed import ReplicaSet, Service, Unreadable
 from rollouts.core.turn import Turn, pod_hash_of
 from rollouts.ports import TrafficSeen
 
@@ -87,6 +87,16 @@ def hash_of(turn: Turn, service: str) -> str | None:
     """The version a Service leads to; None: it could not be read, does not exist, or leads to every version."""
     seen = turn.seen.services.get(service)
     return seen.selector.get(naming.POD_HASH_LABEL) or None if isinstance(seen, Service) else None
+
+
+def is_led_to(turn: Turn, services: Iterable[str], rs: ReplicaSet) -> bool:
+    """Whether one of these Services leads to a version; one that cannot be read may."""
+    found = (turn.seen.services.get(name) for name in services)
+    return any(
+        isinstance(seen, Unreadable)
+        or (seen is not None and seen.selector.get(naming.POD_HASH_LABEL) == pod_hash_of(rs))
+        for seen in found
+    )
 
 
 def carried(turn: Turn, rs: ReplicaSet | None, *, unavailable: int) -> int:

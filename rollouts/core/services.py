@@ -78,14 +78,32 @@ def _pointings(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
 
 
 def _of_canary(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
-    parts, stable, weights = roles(turn.canary, status), turn.stable(status), _weights(turn, status)
+    parts, weights = roles(turn.canary, status), _weights(turn, status)
     if parts.stable:
-        yield Pointing(service=parts.stable, to=stable, weight=weights.get("stable"))
+        yield Pointing(service=parts.stable, to=_kept(turn, status), weight=weights.get("stable"))
     if parts.canary:
         is_over = status.abort and weights.get("canary") == 0
-        new = stable if is_over else turn.new
         is_abandoning = status.abort and not is_over
-        yield Pointing(service=parts.canary, to=None if is_abandoning else new, weight=weights.get("canary"))
+        to = turn.stable(status) if is_over else _tried(turn, status, service=parts.canary)
+        yield Pointing(service=parts.canary, to=None if is_abandoning else to, weight=weights.get("canary"))
+
+
+def _kept(turn: Turn, status: RolloutStatus) -> ReplicaSet | None:
+    """The version for stable's Service: where pods alone split traffic, the new one once stable's last pods go."""
+    stable, new = turn.stable(status), turn.new
+    if turn.is_routed or new is None or turn.desired == 0:
+        return stable
+    is_over = stable is None or counts.target_counts(turn, status).stable == 0
+    return new if is_over and order.steady(new) >= counts.bounds(turn).available_min else stable
+
+
+def _tried(turn: Turn, status: RolloutStatus, *, service: str) -> ReplicaSet | None:
+    """The version for the canary's Service: where pods alone split traffic, none that is on its way out."""
+    new, stable = turn.new, turn.stable(status)
+    is_current = order.hash_of(turn, service) in (None, turn.pod_hash, status.stable_rs)
+    if turn.is_routed or is_current or (new is not None and order.steady(new)):
+        return new
+    return stable or new
 
 
 def _weights(turn: Turn, status: RolloutStatus) -> Mapping[str, int]:
