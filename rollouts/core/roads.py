@@ -84,13 +84,17 @@ class Roads:
         """Every object that a router reads, and so every one that it may write."""
         return tuple(dict.fromkeys(ref for road in self.served for ref in road.router.reads(road.config)))
 
-    def rendered(self, intent: TrafficIntent) -> tuple[Manifest, ...] | Unknown:
+    def rendered(self, intent: TrafficIntent) -> tuple[tuple[Road, Manifest], ...] | Unknown:
         """The manifests that put an intent in force, whole; Unknown while there is nothing to compare them with."""
         for road in self.served:
             for ref, found in road.objects.items():
                 if isinstance(found, Unknown):
                     return Unknown(why=f"{ref.kind} {ref.name} could not be read: {found.why}")
-        return tuple(each for road in self.served for each in road.router.render(road.config, intent, road.objects))
+        return tuple(
+            (road, manifest)
+            for road in self.served
+            for manifest in road.router.render(road.config, intent, road.objects)
+        )
 
     def holds(self, manifest: Manifest) -> bool:
         """Whether an object was seen to be as it is rendered here."""
@@ -119,7 +123,7 @@ def read(rollout: Rollout, routers: Routers) -> Sections:
         router = routers.get(section.router)
         if router is None:
             continue
-        config = _parsed(router, section, rollout, strategy)
+        config = parsed(router, section, rollout, strategy)
         if isinstance(config, tuple):
             malformed.extend(_finding(problem, section, Kind.INTERNAL) for problem in config)
         else:
@@ -128,7 +132,7 @@ def read(rollout: Rollout, routers: Routers) -> Sections:
     return Sections(readable=tuple(readable), unserved=unserved, malformed=tuple(malformed))
 
 
-def _parsed(router: TrafficRouter[Any], section: Section, rollout: Rollout, strategy: CanaryStrategy) -> Any:
+def parsed(router: TrafficRouter[Any], section: Section, rollout: Rollout, strategy: CanaryStrategy) -> Any:
     """A router's own reading of its section, or a tuple of problems."""
     if not isinstance(section.config, Mapping):
         return (Problem("", "must be an object"),)

@@ -91,7 +91,7 @@ def _is_write(action: Action, roads: Roads) -> bool:
     """Whether carrying it out would change anything that it is known to change."""
     if isinstance(action, SetTraffic):
         rendered = roads.rendered(action.intent)
-        return not isinstance(rendered, Unknown) and any(not roads.holds(each) for each in rendered)
+        return not isinstance(rendered, Unknown) and any(not roads.holds(each) for _, each in rendered)
     return not isinstance(action, EvictPod)
 
 

@@ -198,7 +198,7 @@ class Cluster:
     def _set_traffic(self, intent: TrafficIntent, roads: Roads) -> None:
         rendered = roads.rendered(intent)
         assert not isinstance(rendered, Unknown), "everything here is readable"
-        for manifest in rendered:
+        for _, manifest in rendered:
             name = name_of(manifest)
             if name not in self._ingresses:
                 self._create(self._ingresses, name, manifest)
