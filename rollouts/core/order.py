@@ -100,22 +100,33 @@ def is_led_to(turn: Turn, services: Iterable[str], rs: ReplicaSet) -> bool:
 
 
 def carried(turn: Turn, rs: ReplicaSet | None, *, unavailable: int) -> int:
-    """The most weight that a version's available pods bear, `unavailable` of those it would need being allowed to lack.
+    """The most weight that a version's available pods bear.
 
-    No pod bears nothing, unless no pods are wanted at all.
+    Where `unavailable` pods may lack, all traffic may meet that many fewer, and every pod so much more: no pod is ever
+    given a larger share than that, however small the part of the traffic. No pod bears nothing, unless no pods are
+    wanted at all.
     """
     if turn.desired == 0:
         return turn.weight_max
     if rs is None or steady(rs) == 0:
         return 0
-    return min(turn.weight_max, (steady(rs) + unavailable) * turn.weight_max // turn.desired)
+    return min(turn.weight_max, steady(rs) * turn.weight_max // max(1, turn.desired - unavailable))
 
 
 def least(turn: Turn, reach: Reach, rs: ReplicaSet, *, coming: int = 0) -> int:
-    """The fewest pods a version must keep for what may reach it, or for the weight that is `coming` to it."""
-    weight = max(coming, reach.weight(pod_hash_of(rs)))
-    pods = -(-weight * turn.desired // turn.weight_max)
-    return max(pods, 1) if rs.wanted and turn.desired and reach.is_reached(pod_hash_of(rs)) else pods
+    """The fewest pods a version must keep for what may reach it, or for the weight that is `coming` to it.
+
+    For what is only feared, because its way could not be seen, pods stay, but none are made.
+    """
+    pod_hash = pod_hash_of(rs)
+    seen = _pods(turn, max(coming, reach.weights.get(pod_hash, 0)))
+    pods = max(seen, min(rs.wanted, _pods(turn, reach.weight(pod_hash))))
+    return max(pods, 1) if rs.wanted and turn.desired and reach.is_reached(pod_hash) else pods
+
+
+def _pods(turn: Turn, weight: int) -> int:
+    """How many pods a weight needs."""
+    return -(-weight * turn.desired // turn.weight_max)
 
 
 def steady(rs: ReplicaSet) -> int:

@@ -1,8 +1,9 @@
 """Pointing Services at versions: which version each Service of a strategy is to lead to, and when it may turn.
 
-A Service turns towards a version only when that version's available pods bear what comes through the Service. One that
-leads to no pods at all turns as soon as there are some to lead to: anything is better than nothing. What is written is
-the version's label in the selector, and whose Service it is; everything else stays the user's.
+A Service turns towards a version only when that version's available pods bear what comes through the Service on top of
+what reaches them already, and towards a new version only with as much traffic as its step asks for. One that leads to
+no pods at all turns as soon as there are some to lead to: anything is better than nothing. What is written is the
+version's label in the selector, and whose Service it is; everything else stays the user's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rollouts.core.observed import ReplicaSet, Service
 from rollouts.core.plan import Change, Note
 from rollouts.core.roles import roles
 from rollouts.core.turn import Turn, pod_hash_of
+from rollouts.core.weights import target
 from rollouts.ports import Unknown
 
 
@@ -26,12 +28,14 @@ from rollouts.ports import Unknown
 class Pointing:
     """A Service, the version it is to lead to, and the weight that comes through it (None: nobody knows).
 
-    `is_for_users`: it waits for pods that answer. One for people who look at a version beforehand does not.
+    `most` is the greatest weight that may turn to this version with it. `is_for_users`: it waits for pods that answer.
+    One for people who look at a version beforehand does not.
     """
 
     service: str
     to: ReplicaSet | None
     weight: int | None
+    most: int
     is_for_users: bool = True
 
 
@@ -71,8 +75,10 @@ def _pointings(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
         case CanaryStrategy():
             yield from _of_canary(turn, status)
         case BlueGreenStrategy(active_service=active, preview_service=preview):
-            yield Pointing(service=active, to=cutover.led_to(turn, status), weight=turn.weight_max)
-            yield Pointing(service=preview, to=cutover.previewed(turn, status), weight=0, is_for_users=False)
+            users = cutover.led_to(turn, status)
+            yield Pointing(service=active, to=users, weight=turn.weight_max, most=turn.weight_max)
+            previewed = cutover.previewed(turn, status)
+            yield Pointing(service=preview, to=previewed, weight=0, most=0, is_for_users=False)
         case _:
             assert_never(turn.strategy)
 
@@ -80,12 +86,12 @@ def _pointings(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
 def _of_canary(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
     parts, weights = roles(turn.canary, status), _weights(turn, status)
     if parts.stable:
-        yield Pointing(service=parts.stable, to=_kept(turn, status), weight=weights.get("stable"))
+        yield Pointing(service=parts.stable, to=_kept(turn, status), weight=weights.get("stable"), most=turn.weight_max)
     if parts.canary:
         is_over = status.abort and weights.get("canary") == 0
-        is_abandoning = status.abort and not is_over
-        to = turn.stable(status) if is_over else _tried(turn, status, service=parts.canary)
-        yield Pointing(service=parts.canary, to=None if is_abandoning else to, weight=weights.get("canary"))
+        new = turn.stable(status) if is_over else _tried(turn, status, service=parts.canary)
+        to = None if status.abort and not is_over else new
+        yield Pointing(service=parts.canary, to=to, weight=weights.get("canary"), most=target(turn, status))
 
 
 def _kept(turn: Turn, status: RolloutStatus) -> ReplicaSet | None:
@@ -137,5 +143,18 @@ def _may_turn(turn: Turn, status: RolloutStatus, service: Service, pointing: Poi
     now = turn.version(service.selector[naming.POD_HASH_LABEL])
     if now is None or order.steady(now) == 0:
         return True
-    unavailable = counts.bounds(turn).unavailable
-    return pointing.weight is not None and pointing.weight <= order.carried(turn, to, unavailable=unavailable)
+    return pointing.weight == 0 or _is_bearable(turn, status, to, pointing)
+
+
+def _is_bearable(turn: Turn, status: RolloutStatus, to: ReplicaSet, pointing: Pointing) -> bool:
+    """Whether the weight that would come along is one that the version is to have, and that its pods carry.
+
+    Pods that are enough for a step are enough for its weight, however few it declares.
+    """
+    if pointing.weight is None or pointing.weight > pointing.most:
+        return False
+    if turn.is_routed and to is turn.new and counts.is_canary_ready(turn, status):
+        return True
+    already = traffic.reach(turn, status).weight(pod_hash_of(to)) if turn.is_routed else 0
+    bearable = order.carried(turn, to, unavailable=counts.bounds(turn).unavailable)
+    return min(turn.weight_max, already + pointing.weight) <= bearable

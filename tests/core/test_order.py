@@ -1,0 +1,113 @@
+"""What bears a weight, what a weight needs, and when a Service may turn, in tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from rollouts.core import order, services
+from rollouts.core.observed import ReplicaSet
+from rollouts.core.order import Reach
+from rollouts.core.turn import Turn
+from rollouts.ports import TrafficSeen
+from tests.builders import Json, canary
+from tests.core.turns import V1, V2, a_replica_set, a_turn, pod_hash
+
+ROUTED: Json = {
+    "canaryService": "web-canary",
+    "stableService": "web-stable",
+    "trafficRouting": {"nginx": {"stableIngress": "web"}},
+}
+
+
+def routed(*sets: ReplicaSet, weight: int, leads_to: str, steps: tuple[Any, ...] = (20,), **fields: Any) -> Turn:
+    """A turn of a routed canary: this weight goes through its Service to the version `leads_to`."""
+    strategy = canary(*steps, **ROUTED, **fields.pop("strategy", {}))
+    where = {"web-canary": leads_to, "web-stable": V1}
+    turn = a_turn(*sets, strategy=strategy, services=where, **fields)
+    routes = {"nginx": TrafficSeen(canary=weight, stable=100 - weight)}
+    return dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, routes=routes))
+
+
+def turned(turn: Turn) -> dict[str, str]:
+    """The versions that Services are led to now."""
+    actions = services.point(turn, turn.rollout.status).actions
+    return {action.name: action.patch["spec"]["selector"]["rollouts-pod-template-hash"] for action in actions}
+
+
+@pytest.mark.parametrize(
+    ("weight", "available", "unavailable"),
+    [
+        (0, 0, 0),
+        (10, 1, 0),
+        (100, 10, 0),
+        (12, 1, 2),
+        (25, 2, 2),
+        (100, 8, 2),
+        (100, 12, 0),
+        (100, 1, 10),
+        (0, 0, 10),
+    ],
+)
+def test_what_pods_carry(weight: int, available: int, unavailable: int) -> None:
+    """Pods that may be missing make every other one carry more, and a few pods no more than their share of that."""
+    assert order.carried(a_turn(), a_replica_set("v1", 10, available), unavailable=unavailable) == weight
+
+
+def test_no_pods_carry_everything_where_none_are_wanted() -> None:
+    """Zero replicas are a size like any other."""
+    assert order.carried(a_turn(replicas=0), None, unavailable=0) == 100
+
+
+@pytest.mark.parametrize(
+    ("least", "wanted", "weight", "everywhere", "named"),
+    [
+        (0, 0, 0, 0, False),
+        (3, 0, 25, 0, False),
+        (3, 10, 25, 0, True),
+        (1, 4, 0, 0, True),
+        (0, 0, 0, 100, True),
+        (4, 4, 0, 100, True),
+        (5, 4, 50, 100, True),
+        (10, 20, 0, 100, False),
+    ],
+)
+def test_what_a_version_must_keep(*, least: int, wanted: int, weight: int, everywhere: int, named: bool) -> None:
+    """Pods for the weight that was seen; for one that could not be seen those that are there, and no new ones."""
+    reach = Reach(weights={V1: weight}, named=frozenset({V1} if named else ()), everywhere=everywhere, weight_max=100)
+    assert order.least(a_turn(), reach, a_replica_set("v1", wanted)) == least
+
+
+@pytest.mark.parametrize(
+    ("weight", "pods", "is_turned"),
+    [(20, 2, True), (21, 2, False), (20, 1, False), (12, 1, True), (80, 10, False), (0, 1, True), (0, 0, False)],
+)
+def test_a_third_version_gets_no_more_than_its_step_says(weight: int, pods: int, *, is_turned: bool) -> None:
+    """What led to the version before comes along only as far as the first step goes, and the pods that are there."""
+    v3 = a_replica_set("v3", 2, pods)
+    sets = (a_replica_set("v1", 10), a_replica_set("v2", 8), v3)
+    turn = routed(*sets, weight=weight, leads_to=V2, image="v3", replicas=10)
+    assert turned(turn) == ({"web-canary": pod_hash("v3")} if is_turned else {})
+
+
+def test_the_pods_a_step_declares_are_enough_for_its_weight() -> None:
+    """One pod for half of the traffic is what the user said; the Service turns when it is there."""
+    sets = (a_replica_set("v1", 5), a_replica_set("v2", 5), a_replica_set("v3", 1))
+    steps = ({"setCanaryScale": {"replicas": 1}}, 50)
+    status = {"currentStepIndex": 1}
+    turn = routed(*sets, weight=50, leads_to=V2, steps=steps, image="v3", status=status, replicas=10)
+    assert turned(turn) == {"web-canary": pod_hash("v3")}
+
+
+@pytest.mark.parametrize(
+    ("weight", "stable", "is_turned"), [(60, 4, False), (60, 8, True), (0, 4, True), (20, 7, False)]
+)
+def test_a_return_to_stable_counts_what_reaches_it_already(weight: int, stable: int, *, is_turned: bool) -> None:
+    """The canary's Service turns to a stable version that carries all traffic then, or when nothing comes through."""
+    sets = (a_replica_set("v1", 10, stable), a_replica_set("v2", 8))
+    strategy = {"dynamicStableScale": True, "maxUnavailable": 2}
+    status = {"currentPodHash": V1, "currentStepIndex": 1}
+    turn = routed(*sets, weight=weight, leads_to=V2, image="v1", strategy=strategy, status=status, replicas=10)
+    assert turned(turn) == ({"web-canary": V1} if is_turned else {})
