@@ -60,7 +60,8 @@ def seen(raw: Json, rollout: Json) -> TrafficSeen | Unknown:
     parsed = parsed_rollout(rollout)
     assert isinstance(parsed.spec.strategy, CanaryStrategy)
     parts = roles(parsed.spec.strategy, parsed.status)
-    canary, stable = (spec["split"].get(name, {}) for name in (parts.canary or "canary", parts.stable or "stable"))
+    split = in_force(raw)
+    canary, stable = (split.get(name, {}) for name in (parts.canary or "canary", parts.stable or "stable"))
     weight = canary.get("weight", 0)
     return TrafficSeen(
         canary=weight,
@@ -68,6 +69,19 @@ def seen(raw: Json, rollout: Json) -> TrafficSeen | Unknown:
         canary_hash=canary.get("hash", ""),
         stable_hash=stable.get("hash", ""),
     )
+
+
+def in_force(raw: Json) -> Json:
+    """The split that requests meet: what was asked for, unless the router is stuck at an earlier one."""
+    split: Json = raw["spec"].get("stuck", raw["spec"]["split"])
+    return split
+
+
+def troubled(raw: Json, change: Json) -> Json:
+    """The change of a router's spec where it cannot be read (`unknown` says why) or does not follow (`isStuck`)."""
+    if "isStuck" not in change:
+        return change
+    return {"stuck": copy.deepcopy(raw["spec"]["split"]) if change["isStuck"] else None}
 
 
 def rendered(raw: Json, intent: TrafficIntent) -> Mapping[str, Any] | None:
@@ -96,7 +110,7 @@ def _split(role: str, to: Destination) -> Json:
 def shares(services: Mapping[str, Json], route: Json) -> dict[str, Fraction]:
     """The share of traffic by version that one route really sends; the empty hash stands for any pod."""
     found: dict[str, Fraction] = {}
-    for name, part in route["spec"]["split"].items():
+    for name, part in in_force(route).items():
         pod_hash = part.get("hash") or hash_of(services, name)
         found[pod_hash] = found.get(pod_hash, Fraction(0)) + Fraction(part["weight"], route["spec"]["max"])
     return found

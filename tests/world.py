@@ -97,10 +97,8 @@ class World(Cluster):
 
     def edit_workload(self, name: str, spec: Json) -> None:
         """Merge-patch the spec of a Deployment as its owner does."""
-        raw = self.workloads[name]
-        merge(raw["spec"], spec)
-        raw["metadata"]["generation"] += 1
-        self._touch(raw)
+        self.workloads[name]["metadata"]["generation"] += 1
+        self.alter(self.workloads[name], spec)
 
     def patch_status(self, change: Json) -> None:
         """Merge-patch the status subresource, as the kubectl plugin does."""
@@ -130,8 +128,7 @@ class World(Cluster):
 
     def apply_service(self, name: str, version: str | None = None) -> None:
         """Write a Service as its user has it, which names no version; or one that the user wants."""
-        merge(self.services[name], {"spec": {"selector": {naming.POD_HASH_LABEL: version}}})
-        self._touch(self.services[name])
+        self.alter(self.services[name], {"selector": {naming.POD_HASH_LABEL: version}})
 
     def new_service(self, name: str) -> None:
         """Make a Service as its user has it."""
@@ -140,8 +137,12 @@ class World(Cluster):
 
     def hide_route(self, name: str, why: str) -> None:
         """From now on a router cannot tell which weights are in force."""
-        merge(self.routes[name], {"spec": {"unknown": why}})
-        self._touch(self.routes[name])
+        self.alter(self.routes[name], {"unknown": why})
+
+    def alter(self, raw: Json, spec: Json) -> None:
+        """Merge-patch the spec of an object around the Rollout."""
+        merge(raw["spec"], spec)
+        self._touch(raw)
 
     # Time
 

@@ -3,6 +3,7 @@
     # why this story matters
     rollout: {replicas: 10, steps: [{setWeight: 20}, {pause: {}}], spec: {...}, canary: {...}}
     # or              blueGreen: {activeService: web, ...} instead of steps and canary
+    # or              routed: {dynamicStableScale: true, ...} a canary with a router and Services for both roles
     pods: {broken: never, slow: 40}            # seconds until a pod of that image is ready; 5 for all others
     pods-per-second: 2                         # how fast they are made; all at once where nothing is said
     metrics: {success-rate: {0: 1.0, 75: 0.2}} # what the query answers from that second on; a text is an error
@@ -13,8 +14,8 @@
     until: 700
 
 A story has a line for every note, and after each moment at which something changed a line for where that left the
-Rollout: phase, step, and for each version the pods available of those asked for, and what they wear; of blue-green also
-where its Services lead.
+Rollout: phase, step, and for each version the pods available of those asked for, and what they wear; of blue-green and
+of routed canaries also where Services lead, and the canary's weight as each router has it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,15 @@ import yaml
 from rollouts.core import naming
 from tests import roads
 from tests.builders import NOON, Json, a_deployment, a_metric, a_rollout, a_template, referring
-from tests.cluster import Settings
+from tests.cluster import Settings, Unreachable
 from tests.world import World
+
+ROUTED: Json = {
+    "canaryService": "web-canary",
+    "stableService": "web-stable",
+    "trafficRouting": {"nginx": {"stableIngress": "web"}},
+}
+"""A canary whose traffic one router splits."""
 
 SELECTING = ("app", naming.POD_HASH_LABEL)
 
@@ -98,15 +106,22 @@ def _state(world: World) -> str:
 
 
 def _led(world: World) -> str:
-    """The images that users and those who look beforehand reach, `any` where a Service names no version."""
-    strategy = world.rollout["spec"]["strategy"].get("blueGreen", {})
+    """Weights, managed routes, and the images that Services lead to: `any` where one names no version."""
+    (strategy,) = world.rollout["spec"]["strategy"].values()
     images = {raw["metadata"]["labels"][naming.POD_HASH_LABEL]: _image(raw) for raw in world.replica_sets.values()}
-    hashes = {
-        name.removesuffix("Service"): roads.hash_of(world.services, strategy[name])
-        for name in ("activeService", "previewService")
-        if name in strategy
-    }
-    return "".join(f" {role} {images.get(found, found or 'any')}" for role, found in hashes.items())
+    pair = strategy.get("pingPong", {})
+    named = {name: strategy[name] for name in roads.SERVICES if name in strategy} | pair
+    hashes = {name.removesuffix("Service"): roads.hash_of(world.services, service) for name, service in named.items()}
+    roles = "".join(f" {role} {images.get(found, found or 'any')}" for role, found in hashes.items())
+    return "".join(f" {_weight(world, raw, images)}" for raw in world.routes.values()) + roles
+
+
+def _weight(world: World, route: Json, images: Mapping[str, str]) -> str:
+    """What one router really sends to each version, and the names of its managed routes."""
+    shares = {images.get(found, found or "any"): share for found, share in roads.shares(world.services, route).items()}
+    total = route["spec"]["max"]
+    split = " ".join(f"{image} {share * total}" for image, share in sorted(shares.items()) if share) or "-"
+    return f"[{split}{''.join(f' +{name}' for name in sorted(route['spec']['routes']))}]"
 
 
 def _count(raw: Json) -> str:
@@ -123,7 +138,8 @@ def _worn(world: World, name: str) -> str:
 
 def _rollout(script: Json) -> Json:
     steps = script.get("steps")
-    strategy = {"canary": {**({"steps": steps} if steps else {}), **script.get("canary", {})}}
+    routed = {**ROUTED, **script["routed"]} if "routed" in script else {}
+    strategy = {"canary": {**({"steps": steps} if steps else {}), **routed, **script.get("canary", {})}}
     if "blueGreen" in script:
         strategy = {"blueGreen": script["blueGreen"]}
     return a_rollout(
@@ -173,6 +189,24 @@ def _lose_pods(world: World, image: str) -> None:
     world.lose_pods(next(name for name, raw in world.replica_sets.items() if _image(raw) == image))
 
 
+def _edit_routes(world: World, change: Json) -> None:
+    """Something happens to every router."""
+    for raw in world.routes.values():
+        world.alter(raw, roads.troubled(raw, change))
+
+
+def _lose_writes(world: World, counts: dict[str, int]) -> None:
+    """The next so many writes to these objects fail."""
+
+    def before(what: str) -> None:
+        name = what.removeprefix("patch ")
+        if counts.get(name, 0):
+            counts[name] -= 1
+            raise Unreachable(what)
+
+    world.before_write = before
+
+
 def _new_template(world: World, name: str) -> None:
     world.templates[name] = a_template(name)
 
@@ -192,6 +226,9 @@ EVENTS: Mapping[str, Callable[[World, Any], object]] = {
     "apply-service": World.apply_service,
     "delete-service": lambda world, name: world.services.pop(name),
     "new-service": World.new_service,
+    "router-unknown": lambda world, why: _edit_routes(world, {"unknown": why}),
+    "router-stuck": lambda world, is_stuck: _edit_routes(world, {"isStuck": is_stuck}),
+    "lose-writes": _lose_writes,
 }
 
 
