@@ -48,7 +48,7 @@ def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
         clauses.append(f"stable to be at {counts.stable} ({stable.current} now)")
     old = sum(rs.available for rs in turn.others(status))
     if old and not turn.is_routed:
-        clauses.append(f"{old} pods of earlier versions to go")
+        clauses.append(f"{old} {'pod' if old == 1 else 'pods'} of earlier versions to go")
     return tuple(clauses)
 
 

@@ -204,13 +204,14 @@ def _leaving(turn: Turn, status: RolloutStatus) -> str:
     earlier = [rs for rs in turn.others(status) if rs.current]
     if not earlier:
         return ""
-    pods = f"{sum(rs.current for rs in earlier)} pods of earlier versions"
+    count = sum(rs.current for rs in earlier)
+    pods = f"{count} {'pod' if count == 1 else 'pods'} of earlier versions"
     reach = traffic.reach(turn, status)
     if any(reach.is_reached(pod_hash_of(rs)) for rs in earlier):
         seen = traffic.split(turn, status) if turn.is_routed else None
-        return f"{pods} stay while traffic may lead to them{f' ({seen.why})' if isinstance(seen, Unknown) else ''}"
+        return f"{pods} kept while traffic may lead there{f' ({seen.why})' if isinstance(seen, Unknown) else ''}"
     last = max((end for rs in earlier if (end := deadline_of(rs)) is not None), default=None)
-    return f"{pods} stay until {_time(last)}, for a way back" if last else f"{pods} are going away"
+    return f"{pods} kept until {_time(last)}, for a way back" if last else f"{pods} on the way out"
 
 
 def _restarting(turn: Turn, status: RolloutStatus) -> str:

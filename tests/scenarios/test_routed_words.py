@@ -53,7 +53,7 @@ def test_an_abort_says_what_the_canary_still_gets() -> None:
     world = at_half(dynamicStableScale=True)
     world.annotate("abort", "abort")
     world.run(1)
-    assert "; the canary still gets 30 of 100, stable has 5 of 10 pods available" in words(world)
+    assert "; the canary still gets 38 of 100, stable has 5 of 10 pods available" in words(world)
 
 
 def test_an_aborted_canary_says_until_when_its_pods_stay() -> None:
@@ -72,7 +72,7 @@ def test_a_promotion_says_until_when_earlier_pods_stay() -> None:
     world = at_half()
     world.annotate("promote", "step")
     world.run(20)
-    assert words(world).startswith("10 pods of earlier versions stay until 2026-01-01T12:02:")
+    assert words(world).startswith("10 pods of earlier versions kept until 2026-01-01T12:02:")
     assert words(world).endswith(", for a way back")
 
 
@@ -83,4 +83,4 @@ def test_earlier_pods_stay_while_nobody_knows_what_leads_to_them() -> None:
     world.run(6)
     world.hide_route("nginx", "forbidden")
     world.run(120)
-    assert words(world) == "10 pods of earlier versions stay while traffic may lead to them (nginx: forbidden)"
+    assert words(world) == "10 pods of earlier versions kept while traffic may lead there (nginx: forbidden)"
