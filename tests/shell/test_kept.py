@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rollouts.kube.kinds import DEPLOYMENTS, INGRESSES, POD_TEMPLATES, SERVICES
 from rollouts.runtime.kept import kept
 from tests.shell.objects import a_deployment, a_service, an_ingress, an_object
@@ -39,6 +41,6 @@ def test_of_a_deployment_what_a_rollout_may_take_from_it() -> None:
 
 def test_of_a_pod_template_the_template() -> None:
     """And which one it is."""
-    template = {"spec": {"containers": []}}
+    template: dict[str, Any] = {"spec": {"containers": []}}
     found = kept(POD_TEMPLATES, an_object(POD_TEMPLATES, "web", metadata=NOISE, template=template))
     assert found["template"] == template and "labels" not in found["metadata"]
