@@ -17,11 +17,12 @@ import structlog
 from rollouts.core import expression
 from rollouts.core.decide import decide, wants_pods
 from rollouts.core.measured import decide_run
+from rollouts.core.release import release
 from rollouts.kube.applier import Applier
 from rollouts.kube.client import AlwaysOpen, ClusterSource, ConfigurationError, KubeClient, Writer
 from rollouts.kube.discovery import Served
 from rollouts.kube.events import EventRecorder
-from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPORTED, ROLLOUTS, SECRETS, WATCHED, Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPORTED, ROLLOUTS, SECRETS, SERVICES, WATCHED, Key, Kind
 from rollouts.kube.lease import Claim, Elector, LeaseTiming
 from rollouts.kube.status_writer import StatusWriter
 from rollouts.ports import MetricProvider
@@ -33,6 +34,7 @@ from rollouts.runtime.census import Census, News
 from rollouts.runtime.clock import running_seconds, utc_now
 from rollouts.runtime.execute import Executor
 from rollouts.runtime.health import WATCHES_DOWN_MAX_SECONDS, HealthServer, Probes
+from rollouts.runtime.holders import ServiceTurns
 from rollouts.runtime.intake import Intake
 from rollouts.runtime.lifecycle import NEEDED, Crew, Ending, Parts, live
 from rollouts.runtime.measurer import Measurer
@@ -120,7 +122,7 @@ def assemble(
     writer = Writer(client, elector or AlwaysOpen())
     loop = asyncio.get_running_loop()
     cache = Cache()
-    queues = {kind: WorkQueue[Key](loop) for kind in (ROLLOUTS, ANALYSIS_RUNS)}
+    queues = {kind: WorkQueue[Key](loop) for kind in (ROLLOUTS, ANALYSIS_RUNS, SERVICES)}
     routes = Routes(routers(), cache, unreadable=lambda kind: census.unreadable(kind))
     intake = Intake(cache, queues, reads=routes.reads, is_open=False)
     _show(telemetry, intake, queues)
@@ -157,6 +159,7 @@ def assemble(
     turns: tuple[tuple[Turns, int], ...] = (
         (_rollout_turns(client, cache, snapshots), settings.rollout_workers),
         (_run_turns(cache, snapshots, measurer), settings.analysis_workers),
+        (_service_turns(settings, client, cache, snapshots), settings.service_workers),
     )
     return Parts(
         cache=cache,
@@ -194,6 +197,16 @@ def _rollout_turns(client: KubeClient, cache: Cache, snapshots: Snapshots) -> Tu
 
 def _run_turns(cache: Cache, snapshots: Snapshots, measurer: Measurer) -> Turns:
     return RunTurns(cache, snapshots, decide=lambda seen, now: decide_run(seen, now=now), measurer=measurer)
+
+
+def _service_turns(settings: Settings, client: KubeClient, cache: Cache, snapshots: Snapshots) -> Turns:
+    return ServiceTurns(
+        cache,
+        snapshots,
+        release=lambda seen, now: release(seen, now=now),
+        read_rollout=lambda key: client.get(ROLLOUTS.path(key.namespace, key.name)),
+        instance_id=settings.instance_id,
+    )
 
 
 def _show(telemetry: Telemetry, intake: Intake, queues: Mapping[Kind, WorkQueue[Key]]) -> None:

@@ -36,6 +36,7 @@ FROM_ENVIRONMENT = (
     "logformat",
     "rollout-threads",
     "analysis-threads",
+    "service-threads",
     "rollout-resync",
 )
 """Flags that the environment may give."""
@@ -45,7 +46,6 @@ WITHOUT_MEANING = (
     "qps",
     "burst",
     "experiment-threads",
-    "service-threads",
     "ingress-threads",
     "ephemeral-metadata-threads",
     "ephemeral-metadata-update-pod-retries",
@@ -89,6 +89,7 @@ class Settings:
     metrics_port: int
     rollout_workers: int
     analysis_workers: int
+    service_workers: int
     resync_seconds: float
     leader_elect: bool
     lease_namespace: str
@@ -136,6 +137,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work = parser.add_argument_group("work")
     work.add_argument("--rollout-threads", type=_positive, default=10, metavar="10", help="Rollouts worked on at once")
     work.add_argument("--analysis-threads", type=_positive, default=30, metavar="30", help="AnalysisRuns likewise")
+    work.add_argument("--service-threads", type=_positive, default=10, metavar="10", help="Services likewise")
     work.add_argument(
         "--rollout-resync", type=_seconds, default=900.0, metavar="900", help="seconds between looks without a cause"
     )
@@ -160,6 +162,7 @@ def from_arguments(args: argparse.Namespace, environ: Mapping[str, str]) -> Sett
         metrics_port=given["metricsPort"],
         rollout_workers=given["rollout_threads"],
         analysis_workers=given["analysis_threads"],
+        service_workers=given["service_threads"],
         resync_seconds=given["rollout_resync"],
         leader_elect=given["leader_elect"],
         lease_namespace=given["leader_election_namespace"] or own_namespace or DEFAULT_LEASE_NAMESPACE,

@@ -95,6 +95,28 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The Rollout whose name a Service carries: the Services it names, and whose it is among several controllers.
+
+    `services` None: its strategy is missing or malformed, so that nobody knows.
+    """
+
+    services: frozenset[str] | None
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldService:
+    """Everything `release` may know about a Service that carries a Rollout's name."""
+
+    service: Service
+    holder: Holder | None
+    """None: that Rollout does not exist."""
+    instance_id: str = ""
+    """The controller's --instance-id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What spec.workloadRef names. Its template and selector are in the Rollout already; this is the rest of it."""
 

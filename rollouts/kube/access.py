@@ -37,7 +37,13 @@ class Permission:
 
 
 PERMISSIONS = (
-    Permission(Scope.WORK, "argoproj.io", ("rollouts",), ("list", "watch", "patch"), "own annotations; a verb's field"),
+    Permission(
+        Scope.WORK,
+        "argoproj.io",
+        ("rollouts",),
+        ("get", "list", "watch", "patch"),
+        "own annotations; a verb's field; whether one still names a Service is asked, not remembered",
+    ),
     Permission(Scope.WORK, "argoproj.io", ("rollouts/status",), ("patch",), "say what is seen and decided"),
     Permission(
         Scope.WORK, "argoproj.io", ("rollouts/finalizers",), ("update",), "own objects that block the owner's deletion"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rollouts.kube.kinds import ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES, ROLLOUTS, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES, ROLLOUTS, Kind
 from rollouts.lib import timestamps
 from rollouts.runtime.cache import Change
 from rollouts.runtime.turns import Turn
 from rollouts.telemetry import Telemetry
 
 METRIC_KINDS = {"Rollout": "rollout", "AnalysisRun": "analysis_run"}
-"""How metric names call each kind."""
+"""How metric names call each kind; of any other nothing is shown."""
 
 PHASES = {
     "NewReplicaSetAvailable": "Completed",
@@ -43,7 +43,7 @@ def show(telemetry: Telemetry, kind: Kind, turn: Turn) -> None:
         spec = _mapping(turn.entry.object.get("spec"))
         info = (*_strategy(spec), _phase(turn.after))
         telemetry.show_rollout(key.namespace, key.name, info=info, replicas=_replicas(spec, turn.after))
-    else:
+    elif kind == ANALYSIS_RUNS:
         telemetry.show_run(
             key.namespace,
             key.name,

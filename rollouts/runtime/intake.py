@@ -11,7 +11,7 @@ from rollouts.kube.kinds import ROLLOUTS, Key, Kind
 from rollouts.runtime.cache import Cache, Change, Entry
 from rollouts.runtime.pump import Event
 from rollouts.runtime.queue import WorkQueue
-from rollouts.runtime.triggers import Reads, Triggers, asks_for_abort
+from rollouts.runtime.triggers import Reads, Triggers, asks_for_abort, is_worked_on
 
 DELETED = "DELETED"
 
@@ -53,7 +53,7 @@ class Intake:
         if not self._is_open:
             return
         for kind, queue in self._queues.items():
-            for entry in self._cache.entries(kind):
+            for entry in filter(is_worked_on, self._cache.entries(kind)):
                 queue.add(entry.key, urgent=kind == ROLLOUTS and asks_for_abort(entry))
 
     def deliver(self, event: Event) -> None:

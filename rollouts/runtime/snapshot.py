@@ -167,7 +167,7 @@ class Snapshots:
         if why is not None:
             return dict.fromkeys(names, Unreadable(why=why))
         found = ((name, self._cache.get(SERVICES, Key(rollout.meta.namespace, name))) for name in names)
-        return {name: entry.parsed("service", _service) for name, entry in found if entry is not None}
+        return {name: entry.parsed("service", service_of) for name, entry in found if entry is not None}
 
     def _replica_sets(self, owner: Entry, rollout: Rollout) -> tuple[tuple[ReplicaSet, ...], dict[str, ReplicaSet]]:
         selector = rollout.spec.selector or {}
@@ -225,7 +225,8 @@ class Snapshots:
         return found
 
 
-def _service(entry: Entry) -> Service:
+def service_of(entry: Entry) -> Service:
+    """A Service as a decision needs it."""
     return Service(
         name=entry.key.name,
         resource_version=entry.version,

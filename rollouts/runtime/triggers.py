@@ -2,8 +2,9 @@
 
 A ReplicaSet and an AnalysisRun lead to the Rollout that controls them, before and after the change; a Service, a
 workload, an object of a router or a template leads to the Rollouts that name it, a template also through other
-templates. What everyone shares is looked up in maps; no event walks through all objects. What a key's turn does about
-it does not belong here."""
+templates. A Service that a Rollout pointed is worked on itself, and looked at when that Rollout stops naming it. What
+everyone shares is looked up in maps; no event walks through all objects. What a key's turn does about it does not
+belong here."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollouts.api.analysis import TemplateRef
+from rollouts.core.naming import MANAGED_BY
 from rollouts.kube.kinds import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
@@ -59,7 +61,8 @@ class Triggers:
         kind = change.entries[0].kind
         if kind == ROLLOUTS:
             self._note_names(change)
-            return {Trigger(ROLLOUTS, entry.key, is_urgent=asks_for_abort(entry)) for entry in change.entries[-1:]}
+            rollout = change.entries[-1]
+            return {Trigger(ROLLOUTS, rollout.key, is_urgent=asks_for_abort(rollout)), *self._left(change)}
         if kind == REPLICA_SETS:
             return {trigger for entry in change.entries for trigger in self._owners(entry)}
         if kind == ANALYSIS_RUNS:
@@ -67,7 +70,20 @@ class Triggers:
             return owners | {Trigger(ANALYSIS_RUNS, change.entries[-1].key)}
         if kind in TEMPLATES:
             self._note_names(change)
-        return {Trigger(ROLLOUTS, key) for key in self._rollouts_using(kind, change.entries[-1].key)}
+        users = {Trigger(ROLLOUTS, key) for key in self._rollouts_using(kind, change.entries[-1].key)}
+        is_held = kind == SERVICES and change.after is not None and is_worked_on(change.after)
+        return users | {Trigger(kind, change.entries[-1].key)} if is_held else users
+
+    def _left(self, change: Change) -> Iterator[Trigger]:
+        """The Services that a Rollout named, and does not name any more."""
+        before, after = (
+            set() if entry is None else set(named_services(entry)) for entry in (change.before, change.after)
+        )
+        for name in before - after:
+            key = Key(change.entries[-1].key.namespace, name)
+            service = self._cache.get(SERVICES, key)
+            if service is not None and is_worked_on(service):
+                yield Trigger(SERVICES, key)
 
     def _owners(self, entry: Entry) -> Iterator[Trigger]:
         owner = entry.controller
@@ -162,6 +178,11 @@ def _member(value: Json, *names: str) -> Json:
         member = value.get(name)
         value = member if isinstance(member, Mapping) else {}
     return value
+
+
+def is_worked_on(entry: Entry) -> bool:
+    """Whether an object of a kind that has turns needs any: of Services, those that carry a holder's name."""
+    return entry.kind != SERVICES or MANAGED_BY in (metadata(entry.object).get("annotations") or {})
 
 
 def is_rollout(owner: Json) -> bool:

@@ -1,7 +1,7 @@
 """One turn of one object: what was seen, what was decided, and the status before and after, as JSON.
 
-Here the worker's idea of "an object that is reconciled" meets the two kinds that are: a Rollout, with `decide`, and an
-AnalysisRun, with `decide_run`. What is done with a turn belongs to worker.py.
+Here the worker's idea of "an object that is reconciled" meets two kinds that are: a Rollout, with `decide`, and an
+AnalysisRun, with `decide_run`. The third, Services, is holders.py's. What is done with a turn belongs to worker.py.
 """
 
 from __future__ import annotations

@@ -124,9 +124,9 @@ class Worker:
         except Exception:  # the one place where our own bugs end: only this key slows
             self._tools.telemetry.bugs.labels(self._kind.name).inc()
             log.exception("turn_failed", delay_seconds=round(self._queue.add_rate_limited(key), 3))
-        if self._tools.cache.get(self._kind, key) is not None:
+        name = figures.METRIC_KINDS.get(self._kind.name)
+        if name is not None and self._tools.cache.get(self._kind, key) is not None:
             seconds = time.perf_counter() - started
-            name = figures.METRIC_KINDS[self._kind.name]
             self._tools.telemetry.observe_turn(name, key.namespace, key.name, seconds, failed=failed)
 
     def _is_news(self, key: Key, error: ApiError) -> bool:
@@ -280,7 +280,9 @@ class Worker:
         if uid is not None:
             for note in self._turns.gone(key, uid):
                 self._record(key, uid, note)
-        self._tools.telemetry.forget(figures.METRIC_KINDS[self._kind.name], key.namespace, key.name)
+        name = figures.METRIC_KINDS.get(self._kind.name)
+        if name is not None:
+            self._tools.telemetry.forget(name, key.namespace, key.name)
 
 
 @dataclass(slots=True)

@@ -23,11 +23,14 @@ from rollouts.kube.kinds import (
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
     CRDS,
+    DEPLOYMENTS,
     EVENTS,
+    INGRESSES,
     LEASES,
     REPLICA_SETS,
     ROLLOUTS,
     SECRETS,
+    SERVICES,
     Kind,
 )
 from rollouts.sandbox.access import service_account
@@ -180,8 +183,9 @@ async def _empty(client: KubeClient) -> None:
     """Remove what the test before left behind."""
     for crd in (await client.get(CRDS.path()))["items"]:
         await client.send(Request(method="DELETE", path=CRDS.path("", crd["metadata"]["name"])))
-    for kind in (REPLICA_SETS, EVENTS, LEASES, SECRETS):
-        await client.send(Request(method="DELETE", path=kind.path("default")))
+    others = {"fieldSelector": "metadata.name!=kubernetes"}  # the Service of the API server itself
+    for kind in (REPLICA_SETS, DEPLOYMENTS, SERVICES, INGRESSES, EVENTS, LEASES, SECRETS):
+        await client.send(Request(method="DELETE", path=kind.path("default"), query=others))
     while True:
         try:
             await client.get(f"/openapi/v3{ROLLOUTS.root}")

@@ -1,0 +1,211 @@
+"""Services that a Rollout pointed: given back when it names them no more, and only if that is certain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollouts.core.actions import PatchService
+from rollouts.core.naming import MANAGED_BY
+from rollouts.core.release import release
+from rollouts.kube.client import MERGE_PATCH, KubeClient, Request
+from rollouts.kube.errors import ApiError, Denied, NotFound, Unreachable
+from rollouts.kube.kinds import HASH_LABEL, INSTANCE_LABEL, REPLICA_SETS, ROLLOUTS, SERVICES, Key, Kind
+from rollouts.runtime.cache import Cache, Json
+from rollouts.runtime.clock import utc_now
+from rollouts.runtime.holders import ServiceTurns
+from rollouts.runtime.intake import Intake
+from rollouts.runtime.queue import WorkQueue
+from rollouts.sandbox.cluster import Sandbox
+from rollouts.sandbox.faults import Refuse
+from tests.shell.clusters import LOOSE_CRDS, Access, a_cluster, a_sandbox, create, read
+from tests.shell.objects import a_rollout, a_routed_rollout, a_service, entry
+from tests.shell.pictures import a_cache, snapshots_of
+from tests.shell.processes import a_controller, until
+
+STABLE = Key("default", "web-stable")
+
+
+def a_held_service(name: str = "web-stable", *, by: str = "web") -> dict[str, Any]:
+    """A Service that a Rollout pointed at a version."""
+    service = a_service(name, version="1")
+    service["metadata"]["annotations"] = {MANAGED_BY: by}
+    return service
+
+
+def turns(cache: Cache, answer: Json | ApiError, unreadable: dict[Kind, str] | None = None) -> ServiceTurns:
+    """Turns with one answer to every question for a Rollout."""
+
+    async def read_rollout(key: Key) -> Json:
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    return ServiceTurns(
+        cache,
+        snapshots_of(cache, unreadable),
+        release=lambda seen, now: release(seen, now=now),
+        read_rollout=read_rollout,
+        instance_id="",
+    )
+
+
+async def released(cache: Cache, answer: Json | ApiError) -> bool:
+    """Whether the Service `web-stable` is given back."""
+    turn = await turns(cache, answer).take(STABLE, utc_now)
+    assert turn is not None
+    return any(isinstance(each, PatchService) for each in turn.plan.actions)
+
+
+async def test_who_is_named_in_the_copy_is_not_asked() -> None:
+    """Most events of a Service cost nothing."""
+    assert not await released(a_cache(a_routed_rollout(), a_held_service()), Unreachable("nobody is to be asked"))
+
+
+async def test_the_copy_is_not_believed_that_nobody_names_it() -> None:
+    """It may be late, and it lacks Rollouts of other controllers."""
+    cache = a_cache(a_held_service())
+    assert not await released(cache, a_routed_rollout())
+    assert not await released(cache, a_rollout(metadata={"labels": {INSTANCE_LABEL: "theirs"}}))
+    assert await released(cache, a_rollout())
+    assert await released(cache, NotFound("gone"))
+
+
+@pytest.mark.parametrize("strategy", [None, {}, [], {"canary": {"canaryService": 7}}])
+async def test_a_rollout_with_a_broken_strategy_keeps_its_services(strategy: Any) -> None:
+    """What it names cannot be told."""
+    broken = a_rollout()
+    broken["spec"]["strategy"] = strategy
+    assert not await released(a_cache(a_held_service()), broken)
+
+
+@pytest.mark.parametrize("error", [Denied("no"), Unreachable("away")])
+async def test_a_read_that_failed_is_no_absence(error: ApiError) -> None:
+    """It is tried again."""
+    with pytest.raises(type(error)):
+        await released(a_cache(a_held_service()), error)
+
+
+async def test_nothing_is_given_back_while_rollouts_are_out_of_sight() -> None:
+    """Not even where the API server says there is none: perhaps the kind is not served at this moment."""
+    taking = turns(a_cache(a_held_service()), NotFound("no"), {ROLLOUTS: "not installed"})
+    with pytest.raises(Unreachable, match="not installed"):
+        await taking.take(STABLE, utc_now)
+
+
+async def test_a_service_that_changed_hands_meanwhile_is_not_decided_on() -> None:
+    """The answer was about another Rollout."""
+    cache = a_cache(a_held_service())
+
+    async def read_rollout(key: Key) -> Json:
+        cache.put(entry(a_held_service(by="other")))
+        raise NotFound("gone")
+
+    taking = ServiceTurns(
+        cache,
+        snapshots_of(cache),
+        release=lambda seen, now: release(seen, now=now),
+        read_rollout=read_rollout,
+        instance_id="",
+    )
+    turn = await taking.take(STABLE, utc_now)
+    assert turn is not None and turn.plan.actions == ()
+
+
+async def test_only_services_that_somebody_holds_are_looked_at() -> None:
+    """A cluster has many more."""
+    queue: WorkQueue[Key] = WorkQueue(asyncio.get_running_loop())
+    cache = a_cache(a_service("free"), a_held_service())
+    Intake(cache, {SERVICES: queue}).look_again()
+    assert len(queue) == 1 and await queue.get() == STABLE
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[tuple[Access, KubeClient]]:
+    async with a_cluster(*LOOSE_CRDS) as running:
+        yield running
+
+
+def selector_is(admin: KubeClient, name: str, *, pointed: bool) -> Callable[[], Awaitable[bool]]:
+    """Whether a Service leads to one version, in its holder's name, or to all its pods, in nobody's."""
+
+    async def look() -> bool:
+        service = await read(admin, SERVICES, name)
+        marks = (
+            HASH_LABEL in service["spec"]["selector"],
+            MANAGED_BY in service["metadata"].get("annotations", {}),
+        )
+        return marks == (pointed, pointed)
+
+    return look
+
+
+def a_green_rollout(**services: str) -> dict[str, Any]:
+    """A blue-green Rollout without pods, whose Services turn at once."""
+    rollout = a_rollout()
+    rollout["spec"] |= {"replicas": 0, "strategy": {"blueGreen": services}}
+    return rollout
+
+
+async def test_a_strategy_that_changes_gives_its_services_back(
+    cluster: tuple[Access, KubeClient], tmp_path: Path
+) -> None:
+    """The one that it still names stays; what leads to all pods was scaled by nobody."""
+    access, admin = cluster
+    for name in ("web-active", "web-preview"):
+        await create(admin, SERVICES, a_service(name))
+    await create(admin, ROLLOUTS, a_green_rollout(activeService="web-active", previewService="web-preview"))
+    async with a_controller(access, tmp_path):
+        await until(selector_is(admin, "web-preview", pointed=True))
+        await until(selector_is(admin, "web-active", pointed=True))
+        body = {"spec": {"strategy": {"blueGreen": {"previewService": None}}}}
+        path = ROLLOUTS.path("default", "web")
+        await admin.send(Request(method="PATCH", path=path, body=body, content_type=MERGE_PATCH))
+        await until(selector_is(admin, "web-preview", pointed=False))
+        assert await selector_is(admin, "web-active", pointed=True)()
+
+
+async def test_a_rollout_that_goes_gives_its_services_back(cluster: tuple[Access, KubeClient], tmp_path: Path) -> None:
+    """Whether somebody watched or not; its ReplicaSets are left to the cluster."""
+    access, admin = cluster
+    await create(admin, SERVICES, a_service("web-active"))
+    await create(admin, SERVICES, a_held_service("old", by="gone"))
+    await create(admin, ROLLOUTS, a_green_rollout(activeService="web-active"))
+    async with a_controller(access, tmp_path):
+        await until(selector_is(admin, "old", pointed=False))
+        await until(selector_is(admin, "web-active", pointed=True))
+        before = await sizes(admin)
+        await admin.send(Request(method="DELETE", path=ROLLOUTS.path("default", "web")))
+        await until(selector_is(admin, "web-active", pointed=False))
+        assert await sizes(admin) == before
+
+
+async def sizes(admin: KubeClient) -> dict[str, int]:
+    """Replicas that each ReplicaSet is to have."""
+    items = (await admin.get(REPLICA_SETS.path("default")))["items"]
+    return {each["metadata"]["name"]: each["spec"]["replicas"] for each in items}
+
+
+async def test_a_holder_that_cannot_be_read_keeps_its_service(tmp_path: Path) -> None:
+    """Until it can be."""
+    async with a_sandbox(*LOOSE_CRDS) as (sandbox, admin):
+        refused = sandbox.faults.inject(Refuse(code=403), verb="get", resource="rollouts")
+        await create(admin, SERVICES, a_held_service())
+        async with a_controller(sandbox, tmp_path):
+            await until(asked_in_vain(sandbox))
+            assert await selector_is(admin, "web-stable", pointed=True)()
+            sandbox.faults.remove(refused)
+            await until(selector_is(admin, "web-stable", pointed=False))
+
+
+def asked_in_vain(sandbox: Sandbox) -> Callable[[], Awaitable[bool]]:
+    """Whether a Rollout was asked for and refused, more than once."""
+
+    async def look() -> bool:
+        return sandbox.requests["get", "argoproj.io", "rollouts", 403] > 1
+
+    return look
