@@ -16,14 +16,14 @@ from datetime import datetime
 from rollouts.api import conditions as c
 from rollouts.api import parse
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun
-from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, Rollout, SetWeight
+from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, Rollout
 from rollouts.api.status import RolloutStatus
 from rollouts.core import conditions
 from rollouts.core.actions import Action, EvictPod, SetTraffic
+from rollouts.core.observed import Unreadable
 from rollouts.core.plan import Plan
 from rollouts.core.roads import Roads, Routers
-from rollouts.core.steps import describe
-from rollouts.ctl import measurements, pods, seeing, summary
+from rollouts.ctl import ahead, leading, measurements, pods, seeing, summary
 from rollouts.ctl.amounts import brief, distance, retold
 from rollouts.ctl.family import Family, hash_of, name_of
 from rollouts.ctl.measurements import MetricSeen
@@ -51,16 +51,21 @@ class Account:
 def account(family: Family, routers: Routers, now: datetime) -> Account:
     """The account of this moment."""
     rollout = parse.parse_rollout(family.rollout).value
-    played = seeing.decided(family, routers, now=now).plan
+    decided = seeing.decided(family, routers, now=now)
+    played, seen = decided.plan, decided.seen
     runs = _current_runs(family, rollout)
     is_open = not summary.is_promoted(rollout) or not summary.is_observed(rollout)
     is_going = is_open and not rollout.status.abort
     waits = tuple(_waits(rollout, played))
+    is_quiet = summary.said(rollout).phase == "Healthy"
+    traffic = () if seen is None or is_quiet else leading.told(seen)
+    follows = "" if seen is None else ahead.following(seen, now=now)
+    coming = (*_measured_next(runs, now), follows, *_looked_at(played, now))
     return Account(
         said=summary.said(rollout),
         waits=tuple(with_distance(text, now) for text in waits),
-        evidence=(*_pods_in_the_way(family), *_evidence(runs, told=" ".join(waits)), *_unread(family)),
-        next=tuple(with_distance(text, now) for text in _next(rollout, runs, played, now)) if is_going else (),
+        evidence=(*traffic, *_pods_in_the_way(family), *_evidence(runs, told=" ".join(waits)), *_unread(family)),
+        next=tuple(with_distance(text, now) for text in coming if text) if is_going else (),
         aborts=(*_aborts(rollout, runs), "a person") if is_going else (),
     )
 
@@ -179,31 +184,21 @@ def _told(metric: MetricSeen) -> str:
 def _unread(family: Family) -> Iterator[str]:
     for plural, why in family.unread.items():
         yield f"{plural} could not be read: {why}"
+    if isinstance(family.workload, Unreadable):
+        yield f"the workload of spec.workloadRef could not be read: {family.workload.why}"
 
 
-def _next(rollout: Rollout, runs: Sequence[AnalysisRun], played: Plan[RolloutStatus], now: datetime) -> Iterator[str]:
+def _measured_next(runs: Sequence[AnalysisRun], now: datetime) -> Iterator[str]:
     for run in runs:
         for metric in measurements.seen(run):
             if metric.next_at is not None:
                 moment = timestamps.render(metric.next_at)
                 yield f"{metric.name} is measured next {f'at {moment}' if metric.next_at > now else 'now'}"
-    yield _following(rollout)
+
+
+def _looked_at(played: Plan[RolloutStatus], now: datetime) -> Iterator[str]:
     if played.requeue_at is not None and played.requeue_at > now:
         yield f"without a change the controller looks again at {timestamps.render(played.requeue_at)}"
-
-
-def _following(rollout: Rollout) -> str:
-    """What comes after the present step."""
-    index, steps = rollout.status.current_step_index, summary.steps_of(rollout)
-    if not summary.is_observed(rollout) or index is None or index >= len(steps):
-        return ""
-    if index + 1 == len(steps):
-        return "the promotion follows, once all its pods are available"
-    step = steps[index + 1]
-    shown = (
-        f"{describe(step)} %" if isinstance(step, SetWeight) and summary.weight_max(rollout) == 100 else describe(step)
-    )
-    return f"step {index + 2} of {len(steps)} ({shown}) follows"
 
 
 def _aborts(rollout: Rollout, runs: Sequence[AnalysisRun]) -> Iterator[str]:

@@ -32,10 +32,10 @@ def offers(rollout: Rollout) -> tuple[Offer, ...]:
     resuming = "measure again" if is_inconclusive else "end the pause by hand"
     asked = (
         (rollout.spec.paused or is_inconclusive, steering.resume(rollout), "resume", resuming),
-        (True, steering.retry(rollout), "retry", "start again from the first step, with new analyses"),
+        (True, steering.retry(rollout), "retry", _attempt(rollout)),
         (True, steering.promote(rollout), "promote", _promotion(rollout)),
         (True, steering.abort(rollout), "abort", "go back: stable serves everything again"),
-        (not summary.is_promoted(rollout), steering.promote(rollout, is_full=True), "promote --full", FULL),
+        (not summary.is_promoted(rollout), steering.promote(rollout, is_full=True), "promote --full", _rest(rollout)),
         (not is_paused and _is_moving(rollout), steering.pause(rollout), "pause", "hold it where it is"),
     )
     meant = [Offer(_typed(verb, name), effect) for is_apt, answer, verb, effect in asked if is_apt and _is(answer)]
@@ -44,7 +44,14 @@ def offers(rollout: Rollout) -> tuple[Offer, ...]:
     return tuple(meant)
 
 
-FULL = "skip the steps and analyses that are left; its pods must still become available"
+def _rest(rollout: Rollout) -> str:
+    left = "pauses" if summary.is_blue_green(rollout) else "steps"
+    return f"skip the {left} and analyses that are left; its pods must still become available"
+
+
+def _attempt(rollout: Rollout) -> str:
+    begin = "" if summary.is_blue_green(rollout) else " from the first step"
+    return f"start again{begin}, with new analyses"
 
 
 def _is(answer: steering.Answer) -> bool:
@@ -61,6 +68,8 @@ def _is_moving(rollout: Rollout) -> bool:
 
 
 def _promotion(rollout: Rollout) -> str:
+    if summary.is_blue_green(rollout):
+        return "switch users to the new version"
     index, steps = rollout.status.current_step_index or 0, summary.steps_of(rollout)
     if index + 1 < len(steps):
         return f"go on to step {index + 2} ({describe(steps[index + 1])})"

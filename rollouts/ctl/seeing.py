@@ -29,9 +29,10 @@ from rollouts.ports import Manifest, ObjectRef, Unknown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A plan, and the routers as they were seen for it."""
+    """A plan, and what it was decided on. `seen` None: too little could be read to decide anything."""
 
     plan: Plan[RolloutStatus]
+    seen: Seen | None
     roads: Roads
 
 
@@ -40,9 +41,9 @@ def decided(family: Family, routers: Routers, *, now: datetime) -> Decided:
     hidden = hides(family)
     if hidden is not None:
         rollout = parse.parse_rollout(family.rollout).value
-        return Decided(plan=sight.wait(rollout, hidden, now=now), roads=Roads())
+        return Decided(plan=sight.wait(rollout, hidden, now=now), seen=None, roads=Roads())
     known, ways = seen(family, routers)
-    return Decided(plan=decide(known, now=now), roads=ways)
+    return Decided(plan=decide(known, now=now), seen=known, roads=ways)
 
 
 def hides(family: Family) -> Hidden | None:

@@ -16,6 +16,7 @@ from rollouts.api import conditions as c
 from rollouts.api.analysis import Phase
 from rollouts.api.rollout import Rollout
 from rollouts.core import conditions
+from rollouts.core import pause as pauses
 from rollouts.core.steps import describe
 from rollouts.ctl import summary
 from rollouts.lib import timestamps
@@ -59,23 +60,34 @@ def promote(rollout: Rollout, *, is_full: bool = False) -> Answer:
         return _promote_full(rollout, spec)
     if rollout.status.abort:
         return Refused("the update is aborted: retry it, or promote it with --full")
-    if rollout.status.pause_conditions:
-        return _end_pause(rollout, spec)
+    return _switch(rollout, spec) if summary.is_blue_green(rollout) else _advance(rollout, spec)
+
+
+def skip(rollout: Rollout, *, is_all: bool) -> Answer:
+    """Leave the current step, or all of them, whatever is waited for; analyses beside the steps still count."""
+    early = _too_early(rollout)
+    if early is not None:
+        return early
+    if summary.is_blue_green(rollout):
+        return Refused("blue-green has no steps to skip: promote ends its pause, promote --full skips analyses too")
     index, steps = rollout.status.current_step_index, summary.steps_of(rollout)
-    is_over = index is None or index >= len(steps)
-    if not is_over and not summary.is_promoted(rollout):
-        return _next_step(rollout, spec, index or 0)
-    if spec:
-        return Steer(said="ended the pause (spec.paused is false)", spec=spec)
-    if summary.is_promoted(rollout):
-        return Nothing("there is nothing to promote: the current version is stable")
-    return Nothing("no step is left: pods (and a background analysis, if any) are what it waits for; --full skips that")
+    if not steps:
+        return Refused("it has no steps to skip: its pods are what it waits for")
+    if rollout.status.abort:
+        return Refused("the update is aborted: retry it, or promote it with --full")
+    if index is None or index >= len(steps) or summary.is_promoted(rollout):
+        return Nothing("no step is left to skip")
+    following = len(steps) if is_all else index + 1
+    said = f"went on from step {index + 1} ({describe(steps[index])}) to {_place(rollout, following)}"
+    return Steer(said=said, status={"currentStepIndex": following})
 
 
 def abort(rollout: Rollout) -> Answer:
     """Give the update up: stable serves everything again."""
     if rollout.status.abort:
         return Nothing("the update is aborted already")
+    if summary.is_observed(rollout) and not rollout.status.stable_rs:
+        return Refused("there is nothing to go back to: no version is stable yet; undo or delete it instead")
     if summary.is_promoted(rollout) and summary.is_observed(rollout):
         return Nothing("there is nothing to abort: the current version is stable")
     return Steer(said="asked for an abort: stable is to serve everything again", status={"abort": True})
@@ -88,14 +100,16 @@ def retry(rollout: Rollout) -> Answer:
     invalid = _invalid(rollout)
     if invalid is not None:
         return invalid
-    return Steer(said="asked for another attempt, from the first step", status={"abort": False})
+    begin = "" if summary.is_blue_green(rollout) else ", from the first step"
+    return Steer(said=f"asked for another attempt{begin}", status={"abort": False})
 
 
 def pause(rollout: Rollout) -> Answer:
     """Hold steps until a person lets go."""
     if rollout.spec.paused:
         return Nothing("it is paused by hand already")
-    return Steer(said="paused: steps hold, a change of replicas is still followed", spec={"paused": True})
+    holds = "Services stay where they lead" if summary.is_blue_green(rollout) else "steps hold"
+    return Steer(said=f"paused: {holds}, a change of replicas is still followed", spec={"paused": True})
 
 
 def resume(rollout: Rollout) -> Answer:
@@ -132,8 +146,38 @@ def _promote_full(rollout: Rollout, spec: Patch) -> Answer:
     is_wanted = not summary.is_promoted(rollout)
     if not is_wanted and not spec:
         return Nothing("there is nothing to promote: the current version is stable")
-    said = "asked to promote without the steps and analyses that are left" if is_wanted else "ended the pause"
+    left = "pauses" if summary.is_blue_green(rollout) else "steps"
+    said = f"asked to promote without the {left} and analyses that are left" if is_wanted else "ended the pause"
     return Steer(said=said, status={"promoteFull": True} if is_wanted else {}, spec=spec)
+
+
+def _advance(rollout: Rollout, spec: Patch) -> Answer:
+    """A canary goes on past its pause, or past its step."""
+    if rollout.status.pause_conditions:
+        return _end_pause(rollout, spec)
+    index, steps = rollout.status.current_step_index, summary.steps_of(rollout)
+    is_over = index is None or index >= len(steps)
+    if not is_over and not summary.is_promoted(rollout):
+        return _next_step(rollout, spec, index or 0)
+    if spec:
+        return Steer(said="ended the pause (spec.paused is false)", spec=spec)
+    if summary.is_promoted(rollout):
+        return Nothing("there is nothing to promote: the current version is stable")
+    return Nothing("no step is left: pods (and a background analysis, if any) are what it waits for; --full skips that")
+
+
+def _switch(rollout: Rollout, spec: Patch) -> Answer:
+    """Blue-green has one place at which a person may be waited for."""
+    if pauses.is_inconclusive(rollout.status):
+        return Refused("an analysis was inconclusive: resume measures again, promote --full goes on without it")
+    if rollout.status.pause_conditions:
+        said = "ended the pause: users are to reach the new version"
+        return Steer(said=said, status={"pauseConditions": None}, spec=spec)
+    if spec:
+        return Steer(said="ended the pause (spec.paused is false)", spec=spec)
+    if summary.is_promoted(rollout):
+        return Nothing("there is nothing to promote: the current version is stable")
+    return Nothing("no pause is in force: pods or an analysis are what it waits for; --full skips analyses")
 
 
 def _end_pause(rollout: Rollout, spec: Patch) -> Answer:
@@ -149,6 +193,10 @@ def _end_pause(rollout: Rollout, spec: Patch) -> Answer:
 def _next_step(rollout: Rollout, spec: Patch, index: int) -> Answer:
     steps = summary.steps_of(rollout)
     following = min(index + 1, len(steps))
-    to = f"step {following + 1} ({describe(steps[following])})" if following < len(steps) else "the end of the steps"
-    said = f"went on from step {index + 1} ({describe(steps[index])}) to {to}"
+    said = f"went on from step {index + 1} ({describe(steps[index])}) to {_place(rollout, following)}"
     return Steer(said=said, status={"pauseConditions": None, "currentStepIndex": following}, spec=spec)
+
+
+def _place(rollout: Rollout, index: int) -> str:
+    steps = summary.steps_of(rollout)
+    return f"step {index + 1} ({describe(steps[index])})" if index < len(steps) else "the end of the steps"

@@ -59,9 +59,14 @@ def steps_of(rollout: Rollout) -> tuple[Step, ...]:
     return strategy.steps if isinstance(strategy, CanaryStrategy) else ()
 
 
+def is_blue_green(rollout: Rollout) -> bool:
+    """Whether it changes over at once."""
+    return isinstance(rollout.spec.strategy, BlueGreenStrategy)
+
+
 def strategy_of(rollout: Rollout) -> str:
     """The strategy's name."""
-    return "BlueGreen" if isinstance(rollout.spec.strategy, BlueGreenStrategy) else "Canary"
+    return "BlueGreen" if is_blue_green(rollout) else "Canary"
 
 
 def step_of(rollout: Rollout) -> str:

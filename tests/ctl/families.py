@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from rollouts.core.roads import Routers
+from rollouts.core.roads import Routers, roads
 from rollouts.ctl.family import Family
 from rollouts.lib import timestamps
+from rollouts.ports import Destination, TrafficIntent
 from rollouts.routers.nginx import Nginx
-from tests.builders import Json, a_rollout, a_template, analysis, canary, pause
+from tests.builders import Json, a_metric, a_rollout, a_template, analysis, blue_green, canary, pause
 from tests.cluster import Settings
 from tests.world import World
 
@@ -62,13 +63,13 @@ def a_service(name: str) -> Json:
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"selector": {"app": "web"}}}
 
 
-def family_of(world: World) -> Family:
-    """The Rollout, its ReplicaSets, pods and runs, and two Events."""
+def family_of(world: World, *, words: str = WORDS) -> Family:
+    """The Rollout, its ReplicaSets, pods and runs, what is around them, and two Events. `words` empty: the core's."""
     sets = tuple(copy.deepcopy(world.replica_sets[name]) for name in sorted(world.replica_sets))
     rollout = copy.deepcopy(world.rollout)
     for condition in rollout["status"]["conditions"]:
-        if condition["type"] in ("Ready", "Reconciling", "Stalled"):
-            condition["message"] = WORDS
+        if words and condition["type"] in ("Ready", "Reconciling", "Stalled"):
+            condition["message"] = words
     return Family(
         rollout=rollout,
         objects={
@@ -76,9 +77,27 @@ def family_of(world: World) -> Family:
             "pods": tuple(pod for owner in sets for pod in _pods(world, owner)),
             "analysisruns": tuple(copy.deepcopy(world.runs[name]) for name in sorted(world.runs)),
             "analysistemplates": tuple(copy.deepcopy(each) for each in world.templates.values()),
+            "services": tuple(copy.deepcopy(each) for each in world.services.values()),
+            "ingresses": _ingresses(world),
         },
+        workload=copy.deepcopy(next(iter(world.workloads.values()), None)),
         events=EVENTS,
     )
+
+
+def _ingresses(world: World) -> tuple[Json, ...]:
+    """What the played router has in force, as the nginx router writes it."""
+    ingress = a_road()[2]
+    if not world.routes:
+        return ()
+    (road,) = roads(world.seen().rollout, ROUTERS, lambda ref: ingress if ref.name == "web" else None).served
+    split = world.routes["nginx"]["spec"]["split"]
+    canary, stable = (
+        Destination(service=name, pod_hash="", weight=split.get(name, {}).get("weight", default))
+        for name, default in (("web-canary", 0), ("web-stable", 100))
+    )
+    intent = TrafficIntent(canary=canary, stable=stable)
+    return ingress, *(dict(each) for each in road.router.render(road.config, intent, road.objects))
 
 
 def _pods(world: World, owner: Json) -> list[Json]:
@@ -119,6 +138,21 @@ def a_world(reading: float = 0.99, **spec: Any) -> World:
     world = World(
         a_rollout(steps, replicas=5, **spec), templates=[a_template("success-rate", metric)], settings=settings
     )
+    world.run(60)
+    return world
+
+
+def a_routed_world(*steps: Any, **strategy: Any) -> World:
+    """Ten pods of v1 behind an Ingress."""
+    world = World(a_rollout(routed(*steps, **strategy), replicas=10))
+    world.run(60)
+    return world
+
+
+def a_blue_green_world(**strategy: Any) -> World:
+    """Four pods of v1 that users reach, and an analysis of two minutes."""
+    metric = a_metric(interval="1m", count=3)
+    world = World(a_rollout(blue_green(**strategy), replicas=4), templates=[a_template("success-rate", metric)])
     world.run(60)
     return world
 

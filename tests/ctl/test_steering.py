@@ -13,8 +13,8 @@ from rollouts.api.rollout import Rollout
 from rollouts.ctl import connection, offers, pod_template, set_image, steering, undo
 from rollouts.ctl.connection import CommandError
 from rollouts.ctl.steering import Answer, Nothing, Refused, Steer
-from tests.builders import NOON, Json, a_pod_template, a_rollout, canary, pause
-from tests.ctl.families import a_world, an_update, at_the_analysis
+from tests.builders import NOON, Json, a_pod_template, a_rollout, an_analysis, blue_green, canary, pause
+from tests.ctl.families import a_blue_green_world, a_routed_world, a_world, an_update, at_the_analysis
 from tests.world import World
 
 PAUSED = {
@@ -62,6 +62,30 @@ def test_promote_full_skips_what_is_left() -> None:
     assert sent(steering.promote(rollout, is_full=True)) == ({"promoteFull": True}, {"paused": False})
 
 
+def test_a_step_can_be_skipped_alone() -> None:
+    """As the public plugin's deprecated flags do it: the index and nothing else."""
+    rollout = parsed({**BETWEEN, "currentStepIndex": 0})
+    assert sent(steering.skip(rollout, is_all=False)) == ({"currentStepIndex": 1}, {})
+    assert sent(steering.skip(rollout, is_all=True)) == ({"currentStepIndex": 3}, {})
+    assert isinstance(steering.skip(parsed({**BETWEEN, "currentStepIndex": 3}), is_all=False), Nothing)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "why"), [(blue_green(), "blue-green has no steps"), (canary(), "it has no steps to skip")]
+)
+def test_what_has_no_steps_skips_none(strategy: Json, why: str) -> None:
+    """It says what to do instead."""
+    rollout = parse.parse_rollout(a_rollout(strategy) | {"status": BETWEEN}).value
+    answer = steering.skip(rollout, is_all=True)
+    assert isinstance(answer, Refused)
+    assert answer.why.startswith(why)
+
+
+def test_a_first_version_has_nothing_to_go_back_to() -> None:
+    """So there is no abort to send."""
+    assert isinstance(steering.abort(parsed({**BETWEEN, "stableRS": ""})), Refused)
+
+
 def test_under_an_invalid_spec_only_an_abort_is_sent_and_offered() -> None:
     """A promotion would wait in the status, and come true of something else after the correction."""
     invalid = {"type": "InvalidSpec", "status": "True", "reason": "InvalidSpec", "message": "spec.x is wrong"}
@@ -106,13 +130,23 @@ def test_an_abort_needs_no_answer_to_the_present_spec() -> None:
     assert sent(steering.abort(rollout)) == ({"abort": True}, {})
 
 
+PROOF = an_analysis("success-rate")
 STATES: Mapping[str, Callable[[], World]] = {
     "healthy": a_world,
     "at a pause": lambda: an_update(a_world()),
     "at an analysis": lambda: at_the_analysis(a_world()),
     "aborted": lambda: at_the_analysis(a_world(reading=0.5), seconds=300),
     "paused by hand": lambda: _paused(at_the_analysis(a_world())),
+    "routed": lambda: _updated(a_routed_world(20, pause())),
+    "blue-green": a_blue_green_world,
+    "blue-green before its switch": lambda: _updated(a_blue_green_world(autoPromotionEnabled=False)),
+    "blue-green after its switch": lambda: _updated(a_blue_green_world(postPromotionAnalysis=PROOF)),
+    "blue-green aborted": lambda: _aborted(a_blue_green_world(autoPromotionEnabled=False)),
+    "blue-green paused by hand": lambda: _paused(_updated(a_blue_green_world(prePromotionAnalysis=PROOF))),
 }
+HEALTHY = ("healthy", "blue-green")
+ABORTED = ("aborted", "blue-green aborted")
+
 VERBS: Mapping[tuple[str, str], Callable[[Rollout], Answer]] = {
     ("promote", "step"): steering.promote,
     ("promote", "full"): lambda rollout: steering.promote(rollout, is_full=True),
@@ -121,6 +155,19 @@ VERBS: Mapping[tuple[str, str], Callable[[Rollout], Answer]] = {
     ("pause", "pause"): steering.pause,
     ("resume", "resume"): steering.resume,
 }
+
+
+def _updated(world: World) -> World:
+    """Half a minute into an update."""
+    world.set_image("v2")
+    world.run(30)
+    return world
+
+
+def _aborted(world: World) -> World:
+    _updated(world).patch_status({"abort": True})
+    world.run(60)
+    return world
 
 
 def _paused(world: World) -> World:
@@ -146,9 +193,9 @@ def test_what_is_offered_moves_something(state: str) -> None:
     """Every offer, typed, would be sent; a healthy Rollout is offered nothing."""
     rollout = parse.parse_rollout(STATES[state]().rollout).value
     names = [offer.words for offer in offers.offers(rollout)]
-    assert bool(names) == (state != "healthy")
-    assert ("retry web" in names) == (state == "aborted")
-    assert ("abort web" in names) == (state not in ("healthy", "aborted"))
+    assert bool(names) == (state not in HEALTHY)
+    assert ("retry web" in names) == (state in ABORTED)
+    assert ("abort web" in names) == (state not in (*HEALTHY, *ABORTED))
 
 
 @pytest.mark.parametrize("words", [["web"], ["rollout", "web"], ["ro/web"], ["rollouts.argoproj.io", "web"]])

@@ -10,11 +10,24 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from rollouts.core.observed import Unreadable
 from rollouts.ctl import account as reasons
 from rollouts.ctl import explain, get, listing
 from rollouts.ctl.drawing import UNICODE
 from rollouts.ctl.family import Family
-from tests.ctl.families import LATER, ROUTERS, a_world, an_update, at_the_analysis, drawn, family_of
+from tests.builders import a_deployment, a_rollout, an_analysis, canary, pause, referring
+from tests.ctl.families import (
+    LATER,
+    ROUTERS,
+    WORDS,
+    a_blue_green_world,
+    a_routed_world,
+    a_world,
+    an_update,
+    at_the_analysis,
+    drawn,
+    family_of,
+)
 from tests.world import World
 
 Golden = Callable[[str], None]
@@ -28,9 +41,9 @@ def picture(world: World, *, width: int = 120) -> str:
     return out.getvalue()
 
 
-def account(world: World, **changes: Any) -> str:
+def account(world: World, *, words: str = WORDS, **changes: Any) -> str:
     """`rollouts explain -n shop`, five seconds later."""
-    seen: Family = dataclasses.replace(family_of(world), **changes)
+    seen: Family = dataclasses.replace(family_of(world, words=words), **changes)
     now = world.now + LATER
     told = reasons.account(seen, ROUTERS, now)
     return drawn(explain.view(seen, told, now=now, signs=UNICODE, command=lambda words: f"rollouts {words} -n shop"))
@@ -84,6 +97,73 @@ def test_explain_of_an_abort(golden: Golden) -> None:
 def test_explain_of_what_is_healthy(golden: Golden) -> None:
     """Nothing is waited for, and nothing is offered that means nothing."""
     golden(account(a_world()))
+
+
+def test_explain_of_a_routed_canary(golden: Golden) -> None:
+    """Where the Services lead and what the router has in force are evidence."""
+    world = a_routed_world(20, pause("10m"), 60)
+    world.set_image("v2")
+    world.run(120)
+    golden(account(world, words=""))
+
+
+def test_explain_of_a_routed_abort(golden: Golden) -> None:
+    """The canary stays up for its delay, without traffic."""
+    world = a_routed_world(20, pause(), 60, abortScaleDownDelaySeconds=300)
+    world.set_image("v2")
+    world.run(60)
+    world.patch_status({"abort": True})
+    world.run(10)
+    golden(account(world, words=""))
+
+
+def test_explain_of_a_blue_green_pause(golden: Golden) -> None:
+    """When it switches by itself, and what is left after that."""
+    world = a_blue_green_world(autoPromotionSeconds=600, postPromotionAnalysis=an_analysis("success-rate"))
+    world.set_image("v2")
+    world.run(120)
+    golden(account(world, words=""))
+
+
+def test_explain_of_an_analysis_after_the_switch(golden: Golden) -> None:
+    """Users reach the new version; a failure leads them back."""
+    world = a_blue_green_world(postPromotionAnalysis=an_analysis("success-rate"))
+    world.set_image("v2")
+    world.run(70)
+    golden(account(world, words=""))
+
+
+def test_explain_with_a_deployment_that_still_has_pods() -> None:
+    """They are evidence of how far the Rollout has taken its place."""
+    rollout = referring(a_rollout(canary(50), replicas=4), scale_down="never")
+    world = World(rollout, workload=a_deployment(replicas=4))
+    world.run(2)
+    assert "Deployment web has 4 pods of its own, 4 of them ready" in account(world)
+
+
+def test_explain_when_the_roads_cannot_be_read() -> None:
+    """Nothing is taken for absent: neither Services, nor Ingresses, nor the workload."""
+    world = a_routed_world(20, pause())
+    world.set_image("v2")
+    world.run(60)
+    told = account(world, unread={"services": "services is forbidden", "ingresses": "ingresses is forbidden"})
+    assert "Service web-canary could not be read: services is forbidden" in told
+    assert "nginx: the weight in force is unknown: ingresses is forbidden" in told
+    assert "does not exist" not in told
+    hidden = World(referring(a_rollout(canary(50), replicas=4)), workload=a_deployment(replicas=4))
+    hidden.settle()
+    told = account(hidden, workload=Unreadable(why="deployments is forbidden"))
+    assert "the workload of spec.workloadRef could not be read: deployments is forbidden" in told
+
+
+def test_what_routes_still_lack_is_left_undone() -> None:
+    """A canary Ingress that somebody changed is something to write; one that is right is not."""
+    world = a_routed_world(20, pause())
+    world.set_image("v2")
+    world.run(60)
+    assert undone_in(world) == ""
+    world.routes["nginx"]["spec"]["split"]["web-canary"]["weight"] = 90
+    assert undone_in(world) != ""
 
 
 def test_explain_without_a_controller() -> None:
