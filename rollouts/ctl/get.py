@@ -14,12 +14,13 @@ from rich.text import Text
 from rollouts.api import conditions as c
 from rollouts.api import parse
 from rollouts.api.rollout import BlueGreenStrategy, Rollout
-from rollouts.core import conditions
+from rollouts.core import conditions, resolved
+from rollouts.core.observed import Unreadable
 from rollouts.core.steps import describe
 from rollouts.ctl import connection, drawing, family, summary, tree
 from rollouts.ctl.connection import Cluster, CommandError
 from rollouts.ctl.drawing import Head
-from rollouts.ctl.family import Family, hash_of
+from rollouts.ctl.family import EXPERIMENTS, Family, hash_of, workload_kind
 from rollouts.kube.errors import ApiError
 from rollouts.kube.kinds import REPLICA_SETS
 
@@ -93,7 +94,7 @@ def head(seen: Family) -> list[Head]:
     ]
     if not isinstance(rollout.spec.strategy, BlueGreenStrategy):
         lines.append(Head("weight", _weight(seen, rollout)))
-    lines += [Head("replicas", _replicas(rollout)), *_images(seen, rollout)]
+    lines += [Head("replicas", _replicas(rollout)), *_workload(seen), *_images(seen, rollout)]
     return [*lines, *_waits(rollout, said)]
 
 
@@ -128,13 +129,31 @@ def _replicas(rollout: Rollout) -> str:
     )
 
 
+def _workload(seen: Family) -> list[Head]:
+    """What the pod template is taken from, and the pods that it still has of its own."""
+    kind, workload = workload_kind(seen.rollout), seen.workload
+    if kind is None:
+        return []
+    named = f"{kind.name} {seen.rollout['spec']['workloadRef']['name']}"
+    match workload:
+        case None:
+            return [Head("workload", f"{named} does not exist", tree.Mark.BAD)]
+        case Unreadable():
+            return [Head("workload", f"{named} could not be read: {workload.why}", tree.Mark.BAD)]
+        case _:
+            pods = resolved.seen_workload(workload, kind.name)
+            return [Head("workload", f"{named}, desired {pods.wanted}, ready {pods.ready}")]
+
+
 def _images(seen: Family, rollout: Rollout) -> list[Head]:
     """Images of the versions that have pods, each with what it is for."""
+    experiments = seen.of(EXPERIMENTS, seen.rollout)
+    owned = [(each, tree.roles(rollout, hash_of(each))) for each in seen.of(REPLICA_SETS, seen.rollout)]
+    owned += [(each, tree.template_tag(each)) for owner in experiments for each in seen.of(REPLICA_SETS, owner)]
     shown: dict[str, list[str]] = {}
-    for replica_set in seen.of(REPLICA_SETS, seen.rollout):
+    for replica_set, tags in owned:
         if not int((replica_set.get("status") or {}).get("replicas") or 0):
             continue
-        tags = tree.roles(rollout, hash_of(replica_set))
         for container in replica_set["spec"]["template"]["spec"].get("containers") or ():
             known = shown.setdefault(str(container.get("image", "")), [])
             known += [tag for tag in tags if tag not in known]

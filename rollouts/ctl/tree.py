@@ -112,6 +112,12 @@ def roles(rollout: Rollout, pod_hash: str) -> tuple[str, ...]:
     return tuple(role for role, named in is_named.items() if named == pod_hash)
 
 
+def template_tag(replica_set: Json) -> tuple[str, ...]:
+    """The template of an experiment that a ReplicaSet runs."""
+    template = annotation(replica_set, EXPERIMENT_TEMPLATE)
+    return (f"Σ:{template}",) if template else ()
+
+
 def replica_set_status(replica_set: Json) -> str:
     """How a ReplicaSet is, in a word."""
     spec, status = replica_set.get("spec") or {}, replica_set.get("status") or {}
@@ -164,14 +170,13 @@ def _current_runs(rollout: Rollout) -> frozenset[str]:
 def _replica_set(family: Family, replica_set: Json, now: datetime, rollout: Rollout | None) -> Node:
     status = replica_set_status(replica_set)
     tags = roles(rollout, hash_of(replica_set)) if rollout is not None else ()
-    template = annotation(replica_set, EXPERIMENT_TEMPLATE)
     return Node(
         name=name_of(replica_set),
         kind="ReplicaSet",
         status=status,
         mark=MARKS[status],
         age=age(created_at(replica_set), now),
-        info=(*tags, *((f"Σ:{template}",) if template else ()), *_delay(replica_set, now)),
+        info=(*tags, *template_tag(replica_set), *_delay(replica_set, now)),
         children=tuple(_pod(pod, now) for pod in family.of(PODS, replica_set)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 from datetime import timedelta
 from typing import Any
@@ -85,10 +86,38 @@ def family_of(world: World, *, words: str = WORDS) -> Family:
     )
 
 
+def with_experiment(family: Family) -> Family:
+    """The family with an experiment of its second revision that runs one template."""
+    meta = {"namespace": "shop", "creationTimestamp": "2026-01-01T12:01:30Z"}
+    experiment = {
+        "metadata": {
+            **meta,
+            "name": "web-exp",
+            "uid": "uid-web-exp",
+            "ownerReferences": [{"uid": family.rollout["metadata"]["uid"]}],
+            "annotations": {"rollout.argoproj.io/revision": "2"},
+        },
+        "status": {"phase": "Running"},
+    }
+    version = {
+        "metadata": {
+            **meta,
+            "name": "web-exp-baseline",
+            "uid": "uid-web-exp-baseline",
+            "ownerReferences": [{"uid": "uid-web-exp"}],
+            "annotations": {"experiment.argoproj.io/template-name": "baseline"},
+        },
+        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "web", "image": "v1"}]}}},
+        "status": {"replicas": 1, "availableReplicas": 1},
+    }
+    sets = (*family.objects["replicasets"], version)
+    return dataclasses.replace(family, objects={**family.objects, "replicasets": sets, "experiments": (experiment,)})
+
+
 def _ingresses(world: World) -> tuple[Json, ...]:
     """What the played router has in force, as the nginx router writes it."""
     ingress = a_road()[2]
-    if not world.routes:
+    if "web-stable" not in world.services or not world.routes:
         return ()
     (road,) = roads(world.seen().rollout, ROUTERS, lambda ref: ingress if ref.name == "web" else None).served
     split = world.routes["nginx"]["spec"]["split"]
@@ -145,6 +174,15 @@ def a_world(reading: float = 0.99, **spec: Any) -> World:
 def a_routed_world(*steps: Any, **strategy: Any) -> World:
     """Ten pods of v1 behind an Ingress."""
     world = World(a_rollout(routed(*steps, **strategy), replicas=10))
+    world.run(60)
+    return world
+
+
+def a_ping_pong_world(*steps: Any, **strategy: Any) -> World:
+    """Three pods of v1 in a mesh, and two Services that take turns."""
+    routing = {"istio": {"virtualService": {"name": "web"}}}
+    pair = {"pingService": "web-ping", "pongService": "web-pong"}
+    world = World(a_rollout(canary(*steps, pingPong=pair, trafficRouting=routing, **strategy), replicas=3))
     world.run(60)
     return world
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -21,12 +21,14 @@ from tests.ctl.families import (
     ROUTERS,
     WORDS,
     a_blue_green_world,
+    a_ping_pong_world,
     a_routed_world,
     a_world,
     an_update,
     at_the_analysis,
     drawn,
     family_of,
+    with_experiment,
 )
 from tests.world import World
 
@@ -35,9 +37,14 @@ Golden = Callable[[str], None]
 
 def picture(world: World, *, width: int = 120) -> str:
     """`rollouts get`, five seconds later."""
+    return picture_of(family_of(world), world, width=width)
+
+
+def picture_of(seen: Family, world: World, *, width: int = 120) -> str:
+    """The same of a family that differs from the world's."""
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False)
-    console.print(get.view(family_of(world), now=world.now + LATER, console=console))
+    console.print(get.view(seen, now=world.now + LATER, console=console))
     return out.getvalue()
 
 
@@ -62,6 +69,43 @@ def test_get_of_a_pause(golden: Golden) -> None:
 def test_get_of_an_analysis(golden: Golden) -> None:
     """The current run shows its measurements."""
     golden(picture(at_the_analysis(a_world())))
+
+
+def test_get_of_a_ping_pong_that_was_promoted(golden: Golden) -> None:
+    """The version before keeps its pods for its delay; with ping-pong each version has its Service."""
+    world = a_ping_pong_world(20, pause("1m"), scaleDownDelaySeconds=120)
+    world.set_image("v2")
+    world.run(90)
+    golden(picture(world))
+
+
+def test_get_of_blue_green_before_its_switch(golden: Golden) -> None:
+    """Who is active and who in preview; no weight."""
+    world = a_blue_green_world(autoPromotionEnabled=False)
+    world.set_image("v2")
+    world.run(60)
+    golden(picture(world))
+
+
+def test_get_with_a_deployment() -> None:
+    """The pods that it still has; that it is gone, or cannot be read, is two things."""
+    world = World(referring(a_rollout(canary(50), replicas=2), scale_down="never"), workload=a_deployment(replicas=3))
+    world.run(10)
+    seen = family_of(world)
+    console = Console(file=io.StringIO(), width=120)
+
+    def shown(workload: Mapping[str, Any] | Unreadable | None) -> str:
+        return drawn(get.view(dataclasses.replace(seen, workload=workload), now=world.now, console=console))
+
+    assert "workload  Deployment web, desired 3, ready 3" in shown(seen.workload)
+    assert "Deployment web does not exist" in shown(None)
+    assert "Deployment web could not be read: no" in shown(Unreadable(why="no"))
+
+
+def test_get_of_an_experiment(golden: Golden) -> None:
+    """Its versions are known by their templates, in the tree and among the images."""
+    world = an_update(a_world())
+    golden(picture_of(with_experiment(family_of(world)), world))
 
 
 def test_get_on_a_narrow_terminal(golden: Golden) -> None:
