@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun, Phase
-from rollouts.api.rollout import DEFAULT_RUN_HISTORY_LIMIT, AnalysisStep, RolloutAnalysis
+from rollouts.api.rollout import AnalysisStep, RolloutAnalysis
 from rollouts.api.status import AnalysisRunRef, PauseReason, RolloutStatus
-from rollouts.core import abort, cutover, measured, pause, runs, slots, templates, traffic
+from rollouts.core import abort, cutover, history, measured, pause, runs, slots, templates, traffic
 from rollouts.core.actions import Action, CreateAnalysisRun, DeleteAnalysisRun, TerminateAnalysisRun
 from rollouts.core.cutover import Stage
 from rollouts.core.observed import Unreadable
 from rollouts.core.plan import WARNING, Change, Note
 from rollouts.core.slots import AFTER, BACKGROUND, BEFORE, STEP, Slot
-from rollouts.core.turn import Turn, pod_hash_of
+from rollouts.core.turn import Turn
 
 StatusChange = Change[RolloutStatus]
 
@@ -93,18 +93,9 @@ def forget(turn: Turn, status: RolloutStatus) -> StatusChange:
     seen = turn.seen.analysis_runs
     if isinstance(seen, Unreadable):
         return Change(status=status)
-    limits = turn.rollout.spec.analysis
-    successful = limits.successful_run_history_limit if limits else None
-    unsuccessful = limits.unsuccessful_run_history_limit if limits else None
     named = {ref.name for ref in slots.refs(status)}
-    finished = [run for run in seen if run.status.phase in COMPLETED_PHASES and run.meta.name not in named]
-    versions = {pod_hash_of(rs) for rs in turn.owned if not rs.is_deleting} | {turn.pod_hash}
-    gone = [run for run in finished if runs.pod_hash_of(run) not in versions]
-    passed = [run for run in finished if run not in gone and run.status.phase == Phase.SUCCESSFUL]
-    others = [run for run in finished if run not in gone and run.status.phase != Phase.SUCCESSFUL]
-    excess = [*gone, *_beyond(passed, successful), *_beyond(others, unsuccessful)]
     actions = tuple(
-        DeleteAnalysisRun(name=run.meta.name, uid=run.meta.uid) for run in excess if run.meta.deletion_timestamp is None
+        DeleteAnalysisRun(name=run.meta.name, uid=run.meta.uid) for run in history.excess(turn, seen, named=named)
     )
     return Change(status=status, actions=actions)
 
@@ -289,8 +280,3 @@ def _named(turn: Turn, name: str) -> AnalysisRun | None:
 
 def _base_name(turn: Turn, gate: Gate) -> str:
     return f"{turn.rollout.meta.name}-{turn.pod_hash}-{turn.revision}{gate.suffix}"
-
-
-def _beyond(finished: list[AnalysisRun], limit: int | None) -> list[AnalysisRun]:
-    kept = DEFAULT_RUN_HISTORY_LIMIT if limit is None else limit
-    return finished[: max(0, len(finished) - kept)]

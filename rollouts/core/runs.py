@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun
 from rollouts.api.rollout import RolloutAnalysis
 from rollouts.api.status import RolloutStatus
-from rollouts.core import naming, templates
+from rollouts.core import attempts, naming, templates
 from rollouts.core.actions import Manifest
 from rollouts.core.revisions import owner_reference
 from rollouts.core.turn import Turn
 
+MARK = "."  # before the number of an attempt
+
 
 def is_attempt(name: str, base: str) -> bool:
     """Whether a run of this name answers the gate that `base` is derived from: the first attempt has no number."""
-    head, _, number = name.rpartition(".")
-    return name == base or (head == base and number.isascii() and number.isdigit())
+    return attempts.is_attempt(name, base, mark=MARK)
 
 
 def next_name(base: str, runs: Sequence[AnalysisRun], *, taken: Collection[str]) -> str:
     """The name of the next attempt: the first one free, or whose run can be taken over."""
-    known = {run.meta.name: run for run in runs}
-    for attempt in itertools.count():
-        name = f"{base}.{attempt}" if attempt else base
-        is_free = name not in known and name not in taken
-        if is_free or (name in known and _can_continue(known[name])):
-            return name
-    raise AssertionError("counting has no end")
-
-
-def pod_hash_of(run: AnalysisRun) -> str:
-    """The version a run measures."""
-    return run.meta.labels.get(naming.POD_HASH_LABEL, "")
+    known = {run.meta.name: _can_continue(run) for run in runs}
+    return attempts.next_name(base, known, taken=taken, mark=MARK)
 
 
 def _can_continue(run: AnalysisRun) -> bool:
