@@ -95,7 +95,15 @@ def has_progressed(turn: Turn, status: RolloutStatus) -> bool:
         or status.available_replicas > before.available_replicas
         or _place(status) != _place(before)
         or _lost_health(turn)
+        or _is_freed(turn, status)
     )
+
+
+def _is_freed(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether a wait that no deadline bounds ended with this turn, other than a pause, which says so itself."""
+    before = turn.rollout.status
+    was_paused = conditions.has(before.conditions, c.PROGRESSING, reason=c.ROLLOUT_PAUSED)
+    return not was_paused and is_indefinite(turn, before) and not is_indefinite(turn, status)
 
 
 def _place(status: RolloutStatus) -> tuple[str | int | None, ...]:
@@ -113,7 +121,7 @@ def _lost_health(turn: Turn) -> bool:
 def is_timed_out(turn: Turn, status: RolloutStatus) -> bool:
     """Whether the wanted version has made no progress for longer than the deadline."""
     condition = conditions.get(status.conditions, c.PROGRESSING)
-    if condition is None or is_indefinite(turn, status):
+    if condition is None or is_indefinite(turn, status) or _is_freed(turn, status):
         return False
     if condition.reason == c.PROGRESS_DEADLINE_EXCEEDED:
         return True

@@ -152,6 +152,36 @@ def test_the_deadline_does_not_count_a_pause_of_a_finished_rollout() -> None:
     assert world.status["phase"] == "Degraded"
 
 
+@pytest.mark.parametrize("promote", ["step", "full"])
+def test_the_deadline_does_not_count_an_analysis_that_was_skipped(promote: str) -> None:
+    """Law 20: whoever goes on from a long analysis does not find the time of pods used up by it."""
+    steps = canary(20, analysis("endless"), 50)
+    spec = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": True}
+    world = World(a_rollout(steps, **spec), templates=[_template("endless", count=100, interval="10s")])
+    world.run(60)
+    world.set_image("v2")
+    world.run(300)
+    world.annotate("promote", promote)
+    world.run(60)
+    assert "RolloutAborted" not in world.reasons()
+    assert world.status["phase"] == "Healthy"
+
+
+def test_the_deadline_of_blue_green_does_not_count_an_analysis_that_was_skipped() -> None:
+    """Law 20: likewise of the pods that a small preview still lacks when it is promoted in full."""
+    services = {"activeService": "web-active", "previewService": "web-preview"}
+    strategy = {"blueGreen": {**services, "previewReplicaCount": 1, "prePromotionAnalysis": an_analysis("endless")}}
+    spec = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": True}
+    world = World(a_rollout(strategy, **spec), templates=[_template("endless", count=100, interval="10s")])
+    world.run(60)
+    world.set_image("v2")
+    world.run(300)
+    world.annotate("promote", "full")
+    world.run(60)
+    assert "RolloutAborted" not in world.reasons()
+    assert world.status["phase"] == "Healthy"
+
+
 def test_lost_pods_of_a_finished_rollout_are_said_so() -> None:
     """Progressing names the loss of availability, with the reason that clients know."""
     world = World(a_rollout(canary(50)))
