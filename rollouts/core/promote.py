@@ -38,7 +38,9 @@ def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         return Change(status=dataclasses.replace(voided, current_step_index=_last(turn), blue_green=_done(status)))
     if _is_hurried(turn, status):
         hurried = dataclasses.replace(pause.cleared(status), abort=False, aborted_at=None)
-        return Change(status=dataclasses.replace(hurried, current_step_index=_last(turn)))
+        return Change(
+            status=dataclasses.replace(hurried, current_step_index=_last(turn), blue_green=_opened(turn, status))
+        )
     return Change(status=dataclasses.replace(status, promote_full=False))
 
 
@@ -66,7 +68,9 @@ def promote(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 def _is_hurried(turn: Turn, status: RolloutStatus) -> bool:
     if not status.promote_full:
         return rollback.is_within_window(turn, status) and not status.abort
-    is_under_way = status.current_step_index == _last(turn)
+    is_opened = status.blue_green.scale_up_preview_check_point
+    is_blue_green = isinstance(turn.strategy, BlueGreenStrategy)
+    is_under_way = is_opened if is_blue_green else status.current_step_index == _last(turn)
     is_new_abort = status.abort and status.aborted_at is None
     return not (is_under_way and is_new_abort)
 
@@ -99,6 +103,12 @@ def _switched(turn: Turn, status: RolloutStatus) -> str | None:
     if rollback.is_within_window(turn, status):
         return "Rollback within window"
     return "Completed blue-green update" if cutover.stage(turn, status) is cutover.Stage.DONE else None
+
+
+def _opened(turn: Turn, status: RolloutStatus) -> BlueGreenStatus:
+    """Blue-green has no steps that tell how far a promotion in full has come: the preview's checkpoint does."""
+    is_opened = isinstance(turn.strategy, BlueGreenStrategy) and status.promote_full
+    return dataclasses.replace(status.blue_green, scale_up_preview_check_point=True) if is_opened else status.blue_green
 
 
 def _done(status: RolloutStatus) -> BlueGreenStatus:

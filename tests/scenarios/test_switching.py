@@ -239,3 +239,22 @@ def test_users_stay_where_they_are_while_a_version_never_comes_up() -> None:
     assert active(world) == "v1"
     assert world.sizes() == {"v1": 3, "broken": 3}
     assert world.status["phase"] == "Degraded"
+
+
+def test_a_promotion_in_full_counts_that_comes_with_an_abort() -> None:
+    """Both wishes before one turn: users reach the new version, as existing clients expect."""
+    world = a_world(**PERSON)
+    world.patch_status({"abort": True, "promoteFull": True})
+    world.run(60)
+    assert (active(world), world.status["phase"]) == ("v2", "Healthy")
+
+
+def test_an_abort_ends_a_promotion_in_full_that_is_under_way() -> None:
+    """Law 19: what skips pauses and analyses can be given up like anything else."""
+    world = a_world("broken", **PERSON)
+    world.patch_status({"promoteFull": True})
+    world.run(60)
+    world.patch_status({"abort": True})
+    world.run(60)
+    assert (active(world), world.status["phase"]) == ("v1", "Degraded")
+    assert "promoteFull" not in world.status
