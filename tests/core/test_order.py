@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rollouts.core import order, services
+from rollouts.core.actions import PatchService
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.order import Reach
 from rollouts.core.turn import Turn
@@ -34,7 +35,8 @@ def routed(*sets: ReplicaSet, weight: int, leads_to: str, steps: tuple[Any, ...]
 def turned(turn: Turn) -> dict[str, str]:
     """The versions that Services are led to now."""
     actions = services.point(turn, turn.rollout.status).actions
-    return {action.name: action.patch["spec"]["selector"]["rollouts-pod-template-hash"] for action in actions}
+    patches = [action for action in actions if isinstance(action, PatchService)]
+    return {each.name: each.patch["spec"]["selector"]["rollouts-pod-template-hash"] for each in patches}
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_the_deadline_does_not_count_a_pause_of_a_finished_rollout() -> None:
 def test_the_deadline_does_not_count_an_analysis_that_was_skipped(promote: str) -> None:
     """Law 20: whoever goes on from a long analysis does not find the time of pods used up by it."""
     steps = canary(20, analysis("endless"), 50)
-    spec = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": True}
+    spec: dict[str, Any] = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": True}
     world = World(a_rollout(steps, **spec), templates=[_template("endless", count=100, interval="10s")])
     world.run(60)
     world.set_image("v2")
@@ -171,7 +171,7 @@ def test_the_deadline_of_blue_green_does_not_count_an_analysis_that_was_skipped(
     """Law 20: likewise of the pods that a small preview still lacks when it is promoted in full."""
     services = {"activeService": "web-active", "previewService": "web-preview"}
     strategy = {"blueGreen": {**services, "previewReplicaCount": 1, "prePromotionAnalysis": an_analysis("endless")}}
-    spec = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": True}
+    spec: dict[str, Any] = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": True}
     world = World(a_rollout(strategy, **spec), templates=[_template("endless", count=100, interval="10s")])
     world.run(60)
     world.set_image("v2")
