@@ -33,13 +33,15 @@ class Reach:
     """What may reach each version.
 
     `weights` by pod hash, of `weight_max`. `everywhere` is the weight whose way could not be seen: it may reach any
-    version. `named` are the versions that some Service of the strategy leads to, with or without traffic.
+    version. `named` are the versions that some Service of the strategy leads to, with or without traffic; with
+    `is_hidden` one of these Services could not be read, and may lead to any.
     """
 
     weights: Mapping[str, int]
     named: frozenset[str]
     everywhere: int
     weight_max: int
+    is_hidden: bool = False
 
     def weight(self, pod_hash: str) -> int:
         """The most that may reach this version."""
@@ -47,7 +49,7 @@ class Reach:
 
     def is_reached(self, pod_hash: str) -> bool:
         """Whether anything may lead to this version."""
-        return pod_hash in self.named or self.weight(pod_hash) > 0
+        return self.is_hidden or pod_hash in self.named or self.weight(pod_hash) > 0
 
 
 def reach(turn: Turn, services: Iterable[str], ways: Iterable[Mapping[str, int] | None]) -> Reach:
@@ -66,8 +68,10 @@ def reach(turn: Turn, services: Iterable[str], ways: Iterable[Mapping[str, int] 
         everywhere = max(everywhere, way.get("", 0))
         for pod_hash, weight in way.items():
             weights[pod_hash] = max(weights.get(pod_hash, 0), weight)
-    named = frozenset(filter(None, (hash_of(turn, name) for name in services)))
-    return Reach(weights=weights, named=named, everywhere=everywhere, weight_max=turn.weight_max)
+    all_named = tuple(services)
+    named = frozenset(filter(None, (hash_of(turn, name) for name in all_named)))
+    is_hidden = any(isinstance(turn.seen.services.get(name), Unreadable) for name in all_named)
+    return Reach(weights=weights, named=named, everywhere=everywhere, weight_max=turn.weight_max, is_hidden=is_hidden)
 
 
 def way(turn: Turn, seen: TrafficSeen, *, canary: str, stable: str) -> Mapping[str, int]:

@@ -18,6 +18,7 @@ from rollouts.api.rollout import SetHeaderRoute, SetMirrorRoute
 from rollouts.api.status import RolloutStatus, TrafficWeights, WeightDestination
 from rollouts.core import counts, order, weights
 from rollouts.core.actions import SetTraffic
+from rollouts.core.observed import Unreadable
 from rollouts.core.plan import Change, Note
 from rollouts.core.roles import named, roles
 from rollouts.core.turn import Turn
@@ -86,11 +87,16 @@ def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
     wanted = weights.target(turn, status)
     clauses = []
     if wanted and seen.canary_hash != turn.pod_hash:
-        clauses.append("the canary's Service to lead to its pods")
+        clauses.append(f"the canary's Service to lead to its pods{_unseen(turn, status)}")
     if not seen.low == seen.high == wanted:
         now = f"{seen.low}" if seen.low == seen.high else f"{seen.low} to {seen.high}"
         clauses.append(f"the weight to be {wanted} ({now} now)")
     return tuple(clauses)
+
+
+def _unseen(turn: Turn, status: RolloutStatus) -> str:
+    service = turn.seen.services.get(roles(turn.canary, status).canary)
+    return f" (unknown: {service.why})" if isinstance(service, Unreadable) else ""
 
 
 def is_arrived(turn: Turn, status: RolloutStatus) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import order, services
+from rollouts.core import order, services, traffic
 from rollouts.core.actions import PatchService
-from rollouts.core.observed import ReplicaSet
+from rollouts.core.observed import ReplicaSet, Unreadable
 from rollouts.core.order import Reach
 from rollouts.core.turn import Turn
 from rollouts.ports import TrafficSeen
@@ -80,6 +80,18 @@ def test_what_a_version_must_keep(*, least: int, wanted: int, weight: int, every
     """Pods for the weight that was seen; for one that could not be seen those that are there, and no new ones."""
     reach = Reach(weights={V1: weight}, named=frozenset({V1} if named else ()), everywhere=everywhere, weight_max=100)
     assert order.least(a_turn(), reach, a_replica_set("v1", wanted)) == least
+
+
+def test_a_service_that_could_not_be_read_may_lead_to_any_version() -> None:
+    """So none of them loses its last pod, and what is waited for says why."""
+    sets = (a_replica_set("v1", 10), a_replica_set("v2", 4), a_replica_set("v3", 2))
+    seen = routed(*sets, weight=0, leads_to=V2, image="v3", replicas=10)
+    assert not traffic.reach(seen, seen.rollout.status).is_reached(pod_hash("v3"))
+    hidden = {**seen.seen.services, "web-canary": Unreadable(why="services cannot be listed")}
+    turn = dataclasses.replace(seen, seen=dataclasses.replace(seen.seen, services=hidden))
+    reach = traffic.reach(turn, turn.rollout.status)
+    assert [order.least(turn, reach, rs) for rs in sets] == [10, 1, 1]
+    assert "services cannot be listed" in traffic.lacking(turn, turn.rollout.status)[0]
 
 
 @pytest.mark.parametrize(
