@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollouts.api.status import RolloutStatus
-from rollouts.core import order, replicas
+from rollouts.core import order, replicas, traffic
 from rollouts.core.counts import bounds, target_counts
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.replicas import Counts, Size
-from rollouts.core.roles import named
 from rollouts.core.sizing import Sizing
-from rollouts.core.turn import Turn, revision_of
+from rollouts.core.turn import Turn, pod_hash_of, revision_of
 
 
 def sizing(turn: Turn, status: RolloutStatus) -> Sizing:
@@ -43,21 +42,21 @@ def sizing(turn: Turn, status: RolloutStatus) -> Sizing:
         sizes[new.uid] = counts.canary
     if stable is not None and not is_promoted:
         sizes[stable.uid] = counts.stable
-    return Sizing(sizes={**sizes, **_led_to(turn, sizes)})
+    return Sizing(sizes={**sizes, **_led_to(turn, status, sizes)})
 
 
-def _led_to(turn: Turn, sizes: Mapping[str, int]) -> Mapping[str, int]:
+def _led_to(turn: Turn, status: RolloutStatus, sizes: Mapping[str, int]) -> Mapping[str, int]:
     """Versions that keep one pod for now, because a Service leads to them: services.py turns it elsewhere.
 
     Where a single pod is all that may be there at a time, keeping it would keep the next version from coming.
     """
     if bounds(turn).total_max < 2:
         return {}
-    names = named(turn.canary)
+    reach = traffic.reach(turn, status)
     return {
         rs.uid: 1
         for rs in turn.owned
-        if sizes.get(rs.uid) == 0 and turn.desired and order.steady(rs) and order.is_led_to(turn, names, rs)
+        if sizes.get(rs.uid) == 0 and turn.desired and order.steady(rs) and reach.is_reached(pod_hash_of(rs))
     }
 
 

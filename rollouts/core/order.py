@@ -93,16 +93,6 @@ def hash_of(turn: Turn, service: str) -> str | None:
     return seen.selector.get(naming.POD_HASH_LABEL) or None if isinstance(seen, Service) else None
 
 
-def is_led_to(turn: Turn, services: Iterable[str], rs: ReplicaSet) -> bool:
-    """Whether one of these Services leads to a version; one that cannot be read may."""
-    found = (turn.seen.services.get(name) for name in services)
-    return any(
-        isinstance(seen, Unreadable)
-        or (seen is not None and seen.selector.get(naming.POD_HASH_LABEL) == pod_hash_of(rs))
-        for seen in found
-    )
-
-
 def carried(turn: Turn, rs: ReplicaSet | None, *, unavailable: int) -> int:
     """The most weight that a version's available pods bear.
 
