@@ -100,10 +100,15 @@ def has_progressed(turn: Turn, status: RolloutStatus) -> bool:
 
 
 def _is_freed(turn: Turn, status: RolloutStatus) -> bool:
-    """Whether a wait that no deadline bounds ended with this turn, other than a pause, which says so itself."""
+    """Whether a wait that no deadline bounds ended with this turn, other than a pause, which says so itself.
+
+    People may end one in the status itself: then it still names the analysis, or the experiment, that they left.
+    """
     before = turn.rollout.status
     was_paused = conditions.has(before.conditions, c.PROGRESSING, reason=c.ROLLOUT_PAUSED)
-    return not was_paused and is_indefinite(turn, before) and not is_indefinite(turn, status)
+    left = before.canary.current_step_analysis_run_status or before.canary.current_experiment
+    was_indefinite = is_indefinite(turn, before) or bool(left)
+    return not was_paused and was_indefinite and not is_indefinite(turn, status)
 
 
 def _place(status: RolloutStatus) -> tuple[str | int | None, ...]:

@@ -62,12 +62,13 @@ def pointed(turn: Turn, service: Service, to: ReplicaSet) -> PatchService:
 
 
 def switched(service: Service, to: ReplicaSet) -> tuple[Note, ...]:
-    """The event of a Service's turn; none where only its owner is noted."""
+    """The event of a Service's turn, to and fro as often as it comes; none where only its owner is noted."""
     before, after = service.selector.get(naming.POD_HASH_LABEL, ""), pod_hash_of(to)
     if before == after:
         return ()
     message = f"Switched selector for service '{service.name}' from '{before}' to '{after}'"
-    return (Note(reason="SwitchService", message=message, key=f"{service.name}/{after}", of=service.name),)
+    key = f"{service.name}/{service.resource_version}/{after}"
+    return (Note(reason="SwitchService", message=message, key=key, of=service.name),)
 
 
 def _pointings(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:

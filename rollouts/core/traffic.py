@@ -216,7 +216,7 @@ def _recorded(turn: Turn, status: RolloutStatus, seen: Split) -> Change[RolloutS
     if before is not None and before.canary.weight == now.canary.weight:
         return Change(status=recorded)
     words = f"from {before.canary.weight} to {seen.low}" if before is not None else f"to {seen.low}"
-    key = f"{turn.pod_hash}/{turn.revision}/{status.current_step_index}/{words}"
+    key = f"{turn.rollout.meta.resource_version}/{words}"  # on record, it is another version of the Rollout
     note = Note(reason="TrafficWeightUpdated", message=f"Traffic weight updated {words}", key=key)
     return Change(status=recorded, notes=(note,))
 

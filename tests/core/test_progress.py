@@ -64,6 +64,26 @@ def test_a_wait_for_people_has_no_deadline(status: Json, spec: Json) -> None:
     assert not progress.is_timed_out(turn, turn.rollout.status)
 
 
+RUN: Json = {"currentStepAnalysisRunStatus": {"name": "web-run", "status": "Running", "message": ""}}
+
+
+@pytest.mark.parametrize(
+    ("stored", "decided", "is_late"),
+    [
+        ({"currentStepIndex": 0}, {}, True),
+        ({"currentStepIndex": 0, "canary": RUN}, {}, False),
+        ({"currentStepIndex": 0, "canary": {"currentExperiment": "web-experiment"}}, {}, False),
+        ({"currentStepIndex": 1}, {"current_step_index": 2}, False),
+    ],
+)
+def test_the_deadline_begins_anew_where_people_go_on(*, stored: Json, decided: dict[str, Any], is_late: bool) -> None:
+    """Law 20: time in an analysis that people leave was not spent waiting for pods."""
+    told = [said("Progressing", "ReplicaSetUpdated")]
+    turn = a_turn(a_replica_set("v1", 8), a_replica_set("v2", 2), status={"conditions": told, **stored})
+    status = dataclasses.replace(turn.rollout.status, **decided)
+    assert progress.is_timed_out(turn, status) is is_late
+
+
 def test_the_deadline_begins_anew_after_a_pause() -> None:
     """Law 20: the end of a pause winds the clock, whatever Progressing says."""
     told = [said("Progressing", "ReplicaSetUpdated"), said("Paused", "RolloutPaused", "False", "2026-01-01T11:59:00Z")]

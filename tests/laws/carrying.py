@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from tests import roads
 from tests.builders import Json
-from tests.laws.watch import HASH, percent
+from tests.laws.watch import HASH, own_replica_sets, percent
 from tests.world import World
 
 
@@ -27,10 +27,10 @@ class Carrying:
                 if version and share > before.get(version, Fraction(0)):
                     self._must_carry(version, share, before)
 
-    def before_scale(self, name: str, replicas: int) -> None:
+    def check(self, name: str, replicas: int) -> None:
         """Before a ReplicaSet is scaled."""
         raw = self.world.replica_sets[name]
-        if replicas >= raw["spec"]["replicas"] or not self.world.routes:
+        if replicas >= raw["spec"]["replicas"]:
             return
         version, desired = raw["metadata"]["labels"][HASH], self._desired()
         share = max(
@@ -51,6 +51,18 @@ class Carrying:
                 f"law 1: {name} goes to {replicas} of {ready}, {share} of {desired} reach it"
             )
 
+    def evict(self) -> None:
+        """Before a pod is evicted: law 5, as without routing."""
+        left = sum(self._ready(raw["metadata"]["labels"][HASH]) for raw in own_replica_sets(self.world)) - 1
+        desired = self._desired()
+        assert left >= desired - max(1, self._unavailable(desired)), f"law 5: an eviction leaves {left} of {desired}"
+
+    def rest(self) -> None:
+        """At rest: law 3, weights are parts of the whole."""
+        for name, route in self.world.routes.items():
+            weights = [part["weight"] for part in route["spec"]["split"].values()]
+            assert min(weights) >= 0 and sum(weights) == route["spec"]["max"], f"law 3: {name} has {weights}"
+
     def _must_carry(self, version: str, share: Fraction, before: Mapping[str, Fraction]) -> None:
         desired, ready = self._desired(), self._ready(version)
         if desired == 0 or self._is_declared():
@@ -61,12 +73,14 @@ class Carrying:
         lost = {v for v, s in before.items() if s and self._ready(v) == 0}
         if lost:
             return  # anything is better than nothing
-        canary = self.world.rollout["spec"]["strategy"]["canary"]
-        unavailable = min(desired, percent(canary.get("maxUnavailable", "25%"), desired, up=False))
-        needed = max(1, math.ceil(share * desired) - max(unavailable, 1))
+        needed = max(1, math.ceil(share * desired) - max(self._unavailable(desired), 1))
         assert ready >= needed, (
             f"law 1: {share} of the traffic of {desired} would go to {version}, which has {ready} ready"
         )
+
+    def _unavailable(self, desired: int) -> int:
+        canary = self.world.rollout["spec"]["strategy"]["canary"]
+        return min(desired, percent(canary.get("maxUnavailable", "25%"), desired, up=False))
 
     def _ready(self, version: str) -> int:
         return sum(

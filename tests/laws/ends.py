@@ -6,11 +6,14 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tests import roads
 from tests.builders import Json
 from tests.laws.watch import COMPLETED, HASH, own_replica_sets, own_runs, refs
 from tests.world import World
 
 STANDARD = ("Ready", "Reconciling", "Stalled")
+UNTIMED = {"pause", "analysis", "experiment"}
+DEADLINE = "scale-down-deadline"
 HISTORY = 10  # revisionHistoryLimit, where nobody says one
 
 
@@ -42,7 +45,15 @@ class Truth:
         new = [raw for raw in own_replica_sets(self.world) if raw["metadata"]["labels"][HASH] == status["stableRS"]]
         others = [raw for raw in own_replica_sets(self.world) if raw not in new]
         assert [raw["spec"]["replicas"] for raw in new] == [desired]
-        assert not [raw for raw in others if raw["spec"]["replicas"] or raw["status"]["replicas"]]
+        left = [raw for raw in others if raw["spec"]["replicas"] or raw["status"]["replicas"]]
+        if not self.world.routes:
+            assert not left
+            return
+        untimed = [raw for raw in left if DEADLINE not in raw["metadata"]["annotations"]]
+        assert not untimed, "an earlier version is here to stay"
+        for name, route in self.world.routes.items():
+            sent = {version for version, share in roads.shares(self.world.services, route).items() if share}
+            assert sent == {status["stableRS"]}, f"Healthy, and {name} sends traffic to {sent}"
 
 
 @dataclass
@@ -67,9 +78,25 @@ class Rest:
         assert not status.get("pauseConditions")
         by_hash = {raw["metadata"]["labels"][HASH]: raw for raw in own_replica_sets(self.world)}
         stable, canary = by_hash[status["stableRS"]], by_hash[status["currentPodHash"]]
-        if stable["status"]["availableReplicas"] >= desired:
+        if self.world.routes:
+            self._led_back(stable, canary)
+        elif stable["status"]["availableReplicas"] >= desired:
             assert canary["spec"]["replicas"] == 0, "law 19: given up, and not gone"
         assert stable["spec"]["replicas"] <= max(desired, stable["status"]["replicas"])
+
+    def _led_back(self, stable: Json, canary: Json) -> None:
+        """All traffic is where it can be carried; then the pods of what was given up go, unless they are to stay."""
+        desired, strategy = (
+            self.world.rollout["spec"].get("replicas", 1),
+            self.world.rollout["spec"]["strategy"]["canary"],
+        )
+        if stable["status"]["availableReplicas"] < desired or not desired:
+            return
+        for name, route in self.world.routes.items():
+            share = roads.shares(self.world.services, route).get(canary["metadata"]["labels"][HASH], 0)
+            assert not share, f"law 19: given up, and {name} sends {share} of the traffic to it"
+        is_kept = strategy.get("abortScaleDownDelaySeconds") == 0 or DEADLINE in canary["metadata"]["annotations"]
+        assert is_kept or not canary["spec"]["replicas"], "law 19: given up, and here to stay"
 
     def _runs(self) -> None:
         """Laws 32 and 33: only runs that the status names go on, none does once the version is settled."""
@@ -121,7 +148,9 @@ class Deadline:
     moved_at: datetime | None = None
     """When anything moved last."""
     progressed_at: datetime | None = None
-    """When something moved last that is nearer to the wanted version."""
+    """When a turn saw something last that is nearer to the wanted version; what people patched is not seen to move."""
+    was_untimed: bool = False
+    """Whether no clock ran since the last turn."""
     sizes: tuple[int, ...] = ()
     before: Json = field(default_factory=dict)
     fired: str = ""
@@ -131,9 +160,13 @@ class Deadline:
         """After a turn."""
         status, sizes, before = self.world.status, self._sizes(), self.before
         is_progress = self._is_untimed() or self._is_nearer(before, status)
-        self._not_early(status)
-        if is_progress or self.progressed_at is None:
+        is_ours = self.world.change is not None and self._is_nearer(*self.world.change)
+        if self.was_untimed:
             self.progressed_at = self.world.now
+        self._not_early(status)
+        if is_ours or self.progressed_at is None:
+            self.progressed_at = self.world.now
+        self.was_untimed = self._is_untimed()
         if is_progress or sizes != self.sizes or self.moved_at is None:
             self.moved_at = self.world.now
         self.sizes, self.before = sizes, dict(status)
@@ -184,7 +217,7 @@ class Deadline:
             return False
         if index >= len(steps):
             return "analysis" in spec["strategy"]["canary"] and self._is_all_there()
-        return "setWeight" not in steps[index]
+        return bool(UNTIMED & set(steps[index]))
 
     def _is_all_there(self) -> bool:
         """What a promotion can still lack is a proof, and no deadline bounds that."""

@@ -7,11 +7,14 @@ code that it judges.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from rollouts.lib import durations
+from tests import roads
 from tests.builders import Json
 from tests.laws.watch import HASH, Proof
 from tests.world import World
@@ -69,7 +72,8 @@ class Moves:
         is_respelt = before.get("currentPodHash") == after["currentPodHash"] and before.get("abort")
         kept = [name for name in ("abort", "promoteFull", "pauseConditions", "controllerPause") if after.get(name)]
         assert not kept or is_respelt, f"law 17: a new version begins with {kept} of the old one"
-        assert not after.get("canary"), f"law 17: a new version begins with {after['canary']}"
+        assert _of_versions(after) == {}, f"law 17: a new version begins with {_of_versions(after)}"
+        assert _of_routing(after) == _of_routing(before), "law 17: what was seen of traffic changed with the version"
         if index_of(after) != 0:
             is_return = after["currentPodHash"] == before.get("stableRS") or self._may_return(after["currentPodHash"])
             assert is_return, "law 28: a new version does not begin at its first step"
@@ -83,10 +87,17 @@ class Moves:
         assert not before.get("abort") or before.get("promoteFull"), "law 19: a version that was given up became stable"
         available = self._seen(after["currentPodHash"])["availableReplicas"]
         desired = self._spec.get("replicas", 1)
-        assert available >= desired, f"law 8: {available} of {desired} pods, and stable"
+        assert available >= self._enough(desired), f"law 8: {available} of {desired} pods, and stable"
         if not before.get("promoteFull") and not self._may_return(after["currentPodHash"]):
             asked_at = index_of(before) + self._asked("promote").startswith("step")
             assert asked_at >= len(self._steps) - 1, f"law 28: promoted from step {index_of(before)}"
+
+    def _enough(self, desired: int) -> int:
+        """The pods that the user says are enough of these."""
+        threshold = self._spec["strategy"]["canary"].get("replicaProgressThreshold", {"type": "Percent", "value": 100})
+        if threshold["type"] == "Pods":
+            return min(desired, int(threshold["value"]))
+        return math.ceil(Fraction(threshold["value"], 100) * desired)
 
     def _may_return(self, version: str) -> bool:
         """Law 24: steps may be skipped on the way back to a version that was stable before, and to no other."""
@@ -122,7 +133,14 @@ class Moves:
     def _has_reason(self, before: Json, version: str, index: int) -> None:
         match self._steps[index]:
             case {"setWeight": weight}:
-                self._is_reached(version, before["stableRS"], weight)
+                if self.world.routes:
+                    self._is_sent(version, weight)
+                else:
+                    self._is_reached(version, before["stableRS"], weight)
+            case {"setCanaryScale": _}:
+                assert self._seen(version)["availableReplicas"] or not self._seen(version)["replicas"]
+            case {"setHeaderRoute": _} | {"setMirrorRoute": _}:
+                pass
             case {"pause": pause}:
                 is_resumed = not _is_at_pause(before) or self._asked("resume")
                 assert is_resumed or "duration" in pause, "a pause without duration ended by itself"
@@ -132,6 +150,14 @@ class Moves:
                     assert self.world.now >= ends_at, f"law 14: paused at {began}, and gone on at {self.world.now}"
             case _:
                 assert (version, str(index)) in self.proof.passed, f"law 28: step {index} was left without a pass"
+
+    def _is_sent(self, version: str, weight: int) -> None:
+        """The routers were seen to send this weight, neither more nor less, to this version."""
+        services = {name: copied.raw for name, copied in self.world.sight.services.items()}
+        for name, copied in self.world.sight.routes.items():
+            share = roads.shares(services, copied.raw).get(version, Fraction(0))
+            wanted = Fraction(weight, copied.raw["spec"]["max"])
+            assert share == wanted, f"law 2: {name} sends {share} to {version}, the step asked for {wanted}"
 
     def _is_reached(self, version: str, stable: str, weight: int) -> None:
         """The pods that this weight means are there: the nearest share, and never none of either."""
@@ -159,6 +185,18 @@ class Moves:
     def _take_down(self, before: Json, after: Json) -> None:
         if _is_at_pause(after) and not _is_at_pause(before):
             self.began[after["currentPodHash"], index_of(after)] = self.world.now
+
+
+ROUTING = ("weights", "stablePingPong")
+"""What a canary's status says of Services and routers: it was seen of the outside, and is no version's."""
+
+
+def _of_routing(status: Json) -> Json:
+    return {name: status["canary"][name] for name in ROUTING if name in status.get("canary", {})}
+
+
+def _of_versions(status: Json) -> Json:
+    return {name: value for name, value in status.get("canary", {}).items() if name not in ROUTING}
 
 
 def _is_at_pause(status: Json) -> bool:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis
 from tests.cluster import Crash, Settings, Unreachable
+from tests.laws.carrying import Carrying
 from tests.laws.ends import Deadline, Rest, Truth
 from tests.laws.moves import Moves, Words
 from tests.laws.watch import Aborts, Capacity, Deletions, Holds, Pauses, Proof, Runs
@@ -87,12 +88,14 @@ class Play:
 
     def __post_init__(self) -> None:
         world = self.world
-        self.capacity, self.holds, self.deletions = Capacity(world), Holds(world), Deletions(world)
+        self.capacity = Carrying(world) if world.routes else Capacity(world)
+        self.holds, self.deletions = Holds(world), Deletions(world)
         self.proof, self.pauses, self.aborts, self.runs = Proof(world), Pauses(world), Aborts(world), Runs(world)
         self.moves, self.words = Moves(world, self.proof), Words(world)
         self.deadline, self.truth, self.over = Deadline(world), Truth(world), Rest(world)
         self._unanswered = ""
         world.before_scale = self._before_scale
+        world.before_traffic = self._before_traffic
         world.before_write = self._before_write
         world.after_write = self._after_write
         world.after_turn = self._after_turn
@@ -101,6 +104,10 @@ class Play:
         self.capacity.check(name, replicas)
         self.aborts.check(name, replicas)
         self.holds.check(name, replicas)
+
+    def _before_traffic(self, services: Mapping[str, Json], routes: Mapping[str, Json]) -> None:
+        if isinstance(self.capacity, Carrying):
+            self.capacity.before_traffic(services, routes)
 
     def _before_write(self, what: str) -> None:
         kind, _, name = what.partition(" ")

@@ -9,7 +9,6 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from tests.builders import Json, a_rollout, an_analysis
-from tests.laws.carrying import Carrying
 from tests.laws.plays import ANSWERS, Play, begin, counts, happen
 
 TROUBLE = st.lists(st.sampled_from(["", "", "lost", "crash"]), max_size=12)
@@ -80,12 +79,7 @@ def begun(data: st.DataObject, answers: list[Any]) -> Play:
     spec: Json = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": data.draw(st.booleans())}
     if data.draw(st.booleans()):
         spec["rollbackWindow"] = {"revisions": 2}
-    play = begin(a_rollout(data.draw(strategies()), image="v1", replicas=data.draw(counts), **spec), answer)
-    play.pauses.check = lambda: None  # type: ignore[method-assign]
-    carrying = Carrying(play.world)
-    play.world.before_scale = carrying.before_scale
-    play.world.before_traffic = carrying.before_traffic
-    return play
+    return begin(a_rollout(data.draw(strategies()), image="v1", replicas=data.draw(counts), **spec), answer)
 
 
 @given(st.data())
