@@ -24,6 +24,7 @@ from rollouts.demo import cluster, manifests
 from rollouts.demo.processes import Child, Processes, last_lines
 from rollouts.demo.sight import ANALYSIS_RUNS, EVENTS, ROLLOUTS, condition
 from rollouts.sandbox.client import ApiClient, ApiFailure, Connection
+from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.kinds import CRDS, NAMESPACES, PODS, REPLICA_SETS, Json, Kind, uid_of
 from tests.sandbox.kubectl.runner import Kubectl, binaries
 
@@ -80,23 +81,25 @@ class Stage:
             if child.process.returncode is None:
                 await kill(child)
 
-    async def place(self) -> Place:
-        """A new namespace."""
+    async def place(self, rollout: str = NAME) -> Place:
+        """A new namespace, for a Rollout of this name."""
         name = f"story-{next(_numbers)}"
         await self.api.create(NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         program = binaries()[0]
         kubectl = Kubectl(
             program=program, kubeconfig=self.kubeconfig, cache=self.folder / "kubectl-cache", namespace=name
         )
-        return Place(stage=self, namespace=name, run_kubectl=kubectl)
+        return Place(stage=self, namespace=name, name=rollout, run_kubectl=kubectl)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One story's namespace, with at most one Rollout, `web`."""
+    """One story's namespace, with at most one Rollout."""
 
     stage: Stage
     namespace: str
+    name: str
+    """Of the Rollout."""
     run_kubectl: Kubectl
 
     @property
@@ -115,20 +118,20 @@ class Place:
 
     async def annotate(self, verb: str, value: str) -> None:
         """Ask for a verb by hand."""
-        await self.kubectl("annotate", "rollout", NAME, "--overwrite", f"rollouts.io/{verb}={value}")
+        await self.kubectl("annotate", "rollout", self.name, "--overwrite", f"rollouts.io/{verb}={value}")
 
     async def patch(self, change: Json, *, subresource: str = "") -> None:
         """Send a merge patch with kubectl, as people and the public plugin do."""
         options = (f"--subresource={subresource}",) if subresource else ()
-        await self.kubectl("patch", "rollout", NAME, "--type=merge", *options, "-p", json.dumps(change))
+        await self.kubectl("patch", "rollout", self.name, "--type=merge", *options, "-p", json.dumps(change))
 
     async def wait_for(self, kind: str, *, status: str = "True") -> None:
         """`kubectl wait` until a condition of the Rollout has this status."""
-        await self.kubectl("wait", "rollout", NAME, f"--for=condition={kind}={status}", "--timeout=50s")
+        await self.kubectl("wait", "rollout", self.name, f"--for=condition={kind}={status}", "--timeout=50s")
 
     async def rollout(self) -> Json:
         """The Rollout as stored."""
-        return await self.api.get(ROLLOUTS, (self.namespace, NAME))
+        return await self.api.get(ROLLOUTS, (self.namespace, self.name))
 
     async def until(self, what: str, holds: Callable[[Json], object]) -> Json:
         """Wait until the Rollout is so and its status speaks of the present spec; return it."""
@@ -159,7 +162,7 @@ class Place:
     async def annotate_anyhow(self, verb: str, value: str) -> None:
         """Ask for a verb as often as an ill API makes it necessary."""
         change = {"metadata": {"annotations": {f"rollouts.io/{verb}": value}}}
-        await until("the annotation", lambda: self.api.patch(ROLLOUTS, (self.namespace, NAME), change))
+        await until("the annotation", lambda: self.api.patch(ROLLOUTS, (self.namespace, self.name), change))
 
     async def until_run(self, what: str, holds: Callable[[Json], object]) -> Json:
         """Wait until the only AnalysisRun is so, and return it."""
@@ -249,6 +252,18 @@ async def on_stage(folder: Path) -> AsyncIterator[Stage]:
         furnished(processes, kubeconfig, folder) as stage,
     ):
         yield stage
+
+
+@asynccontextmanager
+async def in_sandbox(folder: Path) -> AsyncIterator[tuple[Sandbox, Stage]]:
+    """A sandbox in the test's own loop, so that the test decides what becomes of requests to it."""
+    (folder / "logs").mkdir()
+    async with (
+        Sandbox(workloads=True, logs=folder / "logs") as sandbox,
+        Processes(folder / "logs") as processes,
+        furnished(processes, sandbox.kubeconfig(folder / "kubeconfig"), folder) as stage,
+    ):
+        yield sandbox, stage
 
 
 @asynccontextmanager

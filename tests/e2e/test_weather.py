@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from rollouts.demo.cluster import ASSETS
-from rollouts.demo.processes import Processes, free_port
+from rollouts.demo.processes import free_port
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Delay, Fault, Refuse, Reset
 from rollouts.sandbox.kinds import Json
 from tests.e2e.apps import a_rollout, a_service, pause, serving, weight
 from tests.e2e.measured import Backend, a_template, analysis, measuring
-from tests.e2e.stage import Place, Stage, condition_of, furnished, on_stage, phase, status, step_of
+from tests.e2e.stage import Place, Stage, condition_of, in_sandbox, on_stage, phase, status, step_of
 from tests.e2e.users import users
 from tests.e2e.witness import Witness
 
@@ -35,13 +35,8 @@ ALONE = ("--leader-elect=false",)
 
 @asynccontextmanager
 async def a_sandbox(folder: Path) -> AsyncIterator[tuple[Sandbox, Stage]]:
-    """A sandbox in the test's own loop, so that the test can make its weather; a controller that runs on it."""
-    (folder / "logs").mkdir()
-    async with (
-        Sandbox(workloads=True, logs=folder / "logs") as sandbox,
-        Processes(folder / "logs") as processes,
-        furnished(processes, sandbox.kubeconfig(folder / "kubeconfig"), folder) as stage,
-    ):
+    """A sandbox that the test can make weather in, and a controller that runs on it."""
+    async with in_sandbox(folder) as (sandbox, stage):
         await stage.controller(*ALONE)
         yield sandbox, stage
 
