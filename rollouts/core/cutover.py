@@ -89,8 +89,11 @@ def size(turn: Turn, status: RolloutStatus) -> int:
 
 
 def is_ready(turn: Turn, status: RolloutStatus) -> bool:
-    """Whether the new version has the pods that it is to have now."""
-    return turn.new is not None and turn.new.wanted == order.steady(turn.new) == size(turn, status)
+    """Whether the new version has the pods that it is to have now.
+
+    More make it no less ready: a preview may have begun to grow in a turn whose status was lost, the checkpoint with it.
+    """
+    return turn.new is not None and order.steady(turn.new) >= size(turn, status)
 
 
 def is_saturated(turn: Turn, rs: ReplicaSet | None) -> bool:

@@ -49,6 +49,7 @@ def at(
 
 NOT_READY = (a_replica_set("v1", 10, age=60), a_replica_set("v2", 10, 9))
 FEW = (a_replica_set("v1", 10, age=60), a_replica_set("v2", 2))
+GROWING = (a_replica_set("v1", 10, age=60), a_replica_set("v2", 10, 2))
 SMALL: Json = {"previewReplicaCount": 2}
 CHECKED: Json = {"blueGreen": {"scaleUpPreviewCheckPoint": True}}
 
@@ -73,6 +74,8 @@ CHECKED: Json = {"blueGreen": {"scaleUpPreviewCheckPoint": True}}
         (Stage.SWITCHING, {"options": SMALL}, FEW),
         (Stage.PREPARING, {"options": SMALL, "status": CHECKED}, FEW),
         (Stage.SWITCHING, {"options": SMALL | PERSON, "status": CHECKED}, ()),
+        (Stage.SWITCHING, {"options": SMALL | PERSON, "status": RESUMED}, GROWING),
+        (Stage.HOLDING, {"options": SMALL | PERSON}, GROWING),
         (Stage.DONE, {"active": V2}, ()),
         (Stage.DONE, {"active": V2, "options": PERSON}, ()),
         (Stage.VERIFYING, {"active": V2, "options": POST}, ()),
