@@ -11,6 +11,7 @@ import asyncio
 import importlib
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -25,35 +26,71 @@ Run = Callable[[argparse.Namespace], int]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its name, one line about it, and the module that has its `add_arguments` and `run`."""
+    """One command: its name, one line about it, what one may type, and the module of its `add_arguments` and `run`."""
 
     name: str
     text: str
     module: str
+    examples: tuple[str, ...] = ()
+    """Words that follow the command's name."""
 
 
 COMMANDS = (
-    Command("controller", "run the controller against a cluster", ""),
-    Command("sandbox", "run an embedded Kubernetes cluster on this machine", "rollouts.sandbox.command"),
-    Command("explain", "say why a Rollout stands still and what would move it", "rollouts.ctl.explain"),
-    Command("get", "draw a Rollout and what belongs to it as a live tree", "rollouts.ctl.get"),
-    Command("list", "list Rollouts", "rollouts.ctl.listing"),
-    Command("status", "wait until a Rollout is Healthy or Degraded", "rollouts.ctl.status"),
-    Command("promote", "go on to the next step, or skip all that is left", "rollouts.ctl.promote"),
-    Command("abort", "give the update up: stable serves everything again", "rollouts.ctl.abort"),
-    Command("retry", "start an aborted update again", "rollouts.ctl.retry"),
-    Command("pause", "hold steps until a person lets go", "rollouts.ctl.pause"),
-    Command("resume", "end the current pause", "rollouts.ctl.resume"),
-    Command("restart", "replace every pod within the disruption budget", "rollouts.ctl.restart"),
-    Command("undo", "go back to the template of an earlier revision", "rollouts.ctl.undo"),
-    Command("set", "set images: a new version", "rollouts.ctl.set_image"),
-    Command("plan", "play a manifest forward without a cluster", "rollouts.ctl.plan"),
-    Command("lint", "check manifests and report every problem with file and line", "rollouts.ctl.lint"),
-    Command("demo", "watch a good canary reach 100 % and a bad one go back to stable", "rollouts.demo.command"),
-    Command("version", "print the version", ""),
+    Command("controller", "run the controller against a cluster", "", ("", "--namespace shop --instance-id blue")),
+    Command(
+        "sandbox",
+        "run an embedded Kubernetes cluster on this machine",
+        "rollouts.sandbox.command",
+        ("up", "up --crds crds/"),
+    ),
+    Command(
+        "explain",
+        "say why a Rollout stands still and what would move it",
+        "rollouts.ctl.explain",
+        ("web", "web -n shop"),
+    ),
+    Command("get", "draw a Rollout and what belongs to it as a live tree", "rollouts.ctl.get", ("web", "web -w")),
+    Command("list", "list Rollouts", "rollouts.ctl.listing", ("", "-A")),
+    Command(
+        "status", "wait until a Rollout is Healthy or Degraded", "rollouts.ctl.status", ("web", "web --timeout 10m")
+    ),
+    Command(
+        "promote", "go on to the next step, or skip all that is left", "rollouts.ctl.promote", ("web", "web --full")
+    ),
+    Command("abort", "give the update up: stable serves everything again", "rollouts.ctl.abort", ("web",)),
+    Command("retry", "start an aborted update again", "rollouts.ctl.retry", ("web",)),
+    Command("pause", "hold steps until a person lets go", "rollouts.ctl.pause", ("web",)),
+    Command("resume", "end the current pause", "rollouts.ctl.resume", ("web",)),
+    Command(
+        "restart", "replace every pod within the disruption budget", "rollouts.ctl.restart", ("web", "web --in 10m")
+    ),
+    Command(
+        "undo", "go back to the template of an earlier revision", "rollouts.ctl.undo", ("web", "web --to-revision 3")
+    ),
+    Command(
+        "set",
+        "set images: a new version",
+        "rollouts.ctl.set_image",
+        ("image web web=example.com/web:2", "image web '*=example.com/web:2'"),
+    ),
+    Command(
+        "plan",
+        "play a manifest forward without a cluster",
+        "rollouts.ctl.plan",
+        ("web.yaml", "web.yaml services.yaml --ready-after 30s"),
+    ),
+    Command(
+        "lint",
+        "check manifests and report every problem with file and line",
+        "rollouts.ctl.lint",
+        ("web.yaml", "deploy/"),
+    ),
+    Command("demo", "watch a good canary reach 100 % and a bad one go back to stable", "rollouts.demo.command", ("",)),
+    Command("version", "print the version", "", ("",)),
 )
 
 USAGE_ERROR = 2
+HELP_WIDTH = 78
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,10 +99,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((command for command in COMMANDS if words[:1] == [command.name]), None)
     if command is None:
         return _overview(words)
+    name = f"{program_name()} {command.name}"
     parser = argparse.ArgumentParser(
-        prog=f"{program_name()} {command.name}", description=f"{command.text[0].upper()}{command.text[1:]}."
+        prog=name,
+        description=f"{command.text[0].upper()}{command.text[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(("examples:", *(f"  {name} {words}".rstrip() for words in command.examples))),
     )
     if command.name == "version":
+        parser.parse_args(words[1:])
         return _print_version()
     if command.name == "controller":
         return _controller(parser, words[1:])
@@ -103,7 +145,9 @@ def program_name() -> str:
 def _controller(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
     from rollouts import settings
 
+    examples = parser.epilog
     settings.add_arguments(parser)
+    parser.epilog = f"{textwrap.fill(parser.epilog or '', HELP_WIDTH)}\n\n{examples}"
     parser.add_argument("--version", action="version", version=metadata.version("rollouts"))
     args = parser.parse_args([*settings.flags_in(os.environ), *words])
     try:

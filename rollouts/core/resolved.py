@@ -67,16 +67,21 @@ def group_of(api_version: str) -> str:
     return group if slash else ""
 
 
-def _unresolved(reference: WorkloadRef) -> Iterator[Finding]:
-    group, name = group_of(reference.api_version), reference.name
-    resource = RESOURCES.get((group, reference.kind))
-    if resource is None:
+def meaningless(reference: WorkloadRef) -> Finding | None:
+    """What is wrong with a reference whatever exists."""
+    group = group_of(reference.api_version)
+    if (group, reference.kind) not in RESOURCES:
         message = f"workload of type {group}/{reference.kind} is not supported"
-        yield (REFERENCE / "kind").invalid(reference.kind, message)
-    elif not name:
-        yield (REFERENCE / "name").required("the workload must be named")
-    else:
-        yield (REFERENCE / "name").invalid(name, f'{resource} "{name}" not found')
+        return (REFERENCE / "kind").invalid(reference.kind, message)
+    return None if reference.name else (REFERENCE / "name").required("the workload must be named")
+
+
+def _unresolved(reference: WorkloadRef) -> Iterator[Finding]:
+    finding = meaningless(reference)
+    if finding is None:
+        resource = RESOURCES[group_of(reference.api_version), reference.kind]
+        finding = (REFERENCE / "name").invalid(reference.name, f'{resource} "{reference.name}" not found')
+    yield finding
 
 
 def _without_selector(rollout: Rollout) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
 """`rollouts lint FILE...`: every problem of the manifests in some files, before a cluster sees them.
 
 The same validation guards the controller; here all findings are shown, and fields that an API server would drop or
-refuse. Objects of other kinds are passed over, except Services: where one that a rollout names is in the files, it is
-checked too, as are analysis templates. What is not in the files may be in the cluster, so it is no problem.
+refuse. Objects of other kinds are passed over, except those that a rollout refers to: where a Service, an Ingress, a
+workload or an analysis template that it names is in the files, they are held against each other, by the routers' own
+rules too. What is not in the files may be in the cluster, so it is no problem.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from rollouts.api import parse, strict, validate_labels
@@ -22,10 +24,11 @@ from rollouts.api.findings import Finding, Place, at, malformed
 from rollouts.api.meta import API_VERSION, GROUP
 from rollouts.api.parse import Parsed
 from rollouts.api.rollout import Rollout, RolloutSpec
-from rollouts.api.validate import validate
 from rollouts.api.validate_analysis import name_rules, placeholders, template_metrics
+from rollouts.core.roads import Routers
 from rollouts.ctl import lint_conditions, lint_references
 from rollouts.ctl.documents import Document, Unreadable, read
+from rollouts.kube.kinds import ROUTED, SERVICES, WORKLOADS
 
 SPECS: Mapping[str, type] = {
     "Rollout": RolloutSpec,
@@ -34,7 +37,10 @@ SPECS: Mapping[str, type] = {
     "ClusterAnalysisTemplate": AnalysisTemplateSpec,
     "Experiment": ExperimentSpec,
 }
-_REFERABLE = frozenset({"Service", "AnalysisTemplate", "ClusterAnalysisTemplate"})
+BESIDE = {kind.name: kind.api_version for kind in (SERVICES, *ROUTED, *WORKLOADS)}
+"""Kinds of others that a rollout refers to, with their apiVersion."""
+_REFERABLE = frozenset({*BESIDE, "AnalysisTemplate", "ClusterAnalysisTemplate"})
+NO_ROUTERS: Routers = MappingProxyType({})
 ITEMS_MAX = 10_000
 """Objects in one `kind: List`."""
 SIMILAR_MIN = 0.85
@@ -88,6 +94,7 @@ class Surroundings:
 
     def __init__(self, subjects: Sequence[Subject]) -> None:
         self._by_key: dict[tuple[str, str, str], list[Subject]] = {}
+        self._rollouts = [subject for subject in subjects if subject.kind == "Rollout"]
         for subject in subjects:
             if subject.kind in _REFERABLE:
                 meta = parse.parse_meta(subject.raw)
@@ -96,16 +103,29 @@ class Surroundings:
 
     def services(self, subject: Subject) -> dict[str, Mapping[str, Any]]:
         """The Services `subject` can mean, by name."""
-        return {name: found.raw for (kind, name), found in self._around(subject) if kind == "Service"}
+        return {name: found.raw for (kind, name), found in self._around(subject) if kind == SERVICES.name}
+
+    def object(self, subject: Subject, kind: str, name: str) -> Mapping[str, Any] | None:
+        """The object of this kind and name that `subject` can mean; None: it is not in the files."""
+        return next((found.raw for key, found in self._around(subject) if key == (kind, name)), None)
 
     def templates(self, subject: Subject) -> dict[TemplateRef, AnalysisTemplate]:
         """The templates `subject` can mean, by reference."""
         known = {}
         for (kind, name), found in self._around(subject):
-            if kind != "Service":
+            if kind not in BESIDE:
                 ref = TemplateRef(template_name=name, cluster_scope=kind == "ClusterAnalysisTemplate")
                 known[ref] = parse.parse_analysis_template(found.raw).value
         return known
+
+    def rivals(self, subject: Subject) -> Iterator[Rollout]:
+        """The other Rollouts of its namespace in the same file."""
+        mine = parse.parse_meta(subject.raw).namespace
+        for other in self._rollouts:
+            if other.file == subject.file and other is not subject:
+                rollout = parse.parse_rollout(other.raw).value
+                if rollout.meta.namespace == mine:
+                    yield rollout
 
     def _around(self, subject: Subject) -> Iterator[tuple[tuple[str, str], Subject]]:
         mine = parse.parse_meta(subject.raw).namespace
@@ -131,7 +151,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The command; its exit code."""
-    return lint(list(_expanded(args.files)), sys.stdout)
+    return lint(list(_expanded(args.files)), sys.stdout, args.routers())
 
 
 def _expanded(names: Sequence[str]) -> Iterator[str]:
@@ -142,12 +162,15 @@ def _expanded(names: Sequence[str]) -> Iterator[str]:
             yield name
 
 
-def lint(paths: Sequence[str], out: TextIO) -> int:
-    """Report every problem in these files, one a line; 1 when there is any, 0 when there is none."""
+def lint(paths: Sequence[str], out: TextIO, routers: Routers = NO_ROUTERS) -> int:
+    """Report every problem in these files, one a line; 1 when there is any, 0 when there is none.
+
+    The sections of `routers` are held against their rules; those of others are passed over.
+    """
     files = _Files()
     for path in paths:
         _read(path, files)
-    troubles = [*files.troubles, *_check(files.subjects)]
+    troubles = [*files.troubles, *_check(files.subjects, routers)]
     for trouble in sorted(set(troubles)):
         out.write(f"{trouble}\n")
     return 1 if troubles else 0
@@ -169,7 +192,7 @@ def _sort_in(path: str, document: Document, files: _Files) -> None:
         subject = Subject(path, document, raw if isinstance(raw, Mapping) else {}, prefix)
         if not isinstance(raw, Mapping):
             files.troubles.append(subject.trouble("", "must be an object"))
-        elif _is_ours(raw) or _is_service(raw):
+        elif _is_ours(raw) or _is_beside(raw):
             files.subjects.append(subject)
         elif not raw.get("kind") or not raw.get("apiVersion"):
             files.troubles.append(subject.trouble("", "must have an apiVersion and a kind"))
@@ -197,16 +220,17 @@ def _is_ours(raw: Mapping[str, Any]) -> bool:
     return raw.get("apiVersion") == API_VERSION and str(raw.get("kind")) in SPECS
 
 
-def _is_service(raw: Mapping[str, Any]) -> bool:
-    return raw.get("apiVersion") == "v1" and raw.get("kind") == "Service"
+def _is_beside(raw: Mapping[str, Any]) -> bool:
+    """Whether a rollout may refer to it."""
+    return BESIDE.get(str(raw.get("kind")), "") == raw.get("apiVersion")
 
 
-def _check(subjects: Sequence[Subject]) -> Iterator[Trouble]:
+def _check(subjects: Sequence[Subject], routers: Routers) -> Iterator[Trouble]:
     surroundings = Surroundings(subjects)
     for subject in subjects:
-        if subject.kind == "Service":
+        if subject.kind in BESIDE:
             continue
-        findings = [*_named(subject), *_strict(subject), *_sound(subject, surroundings)]
+        findings = [*_named(subject), *_strict(subject), *_sound(subject, surroundings, routers)]
         yield from (subject.finding(finding) for finding in _once(findings))
 
 
@@ -235,15 +259,24 @@ def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield finding
 
 
-def _sound(subject: Subject, surroundings: Surroundings) -> Iterator[Finding]:
+def _rollout(subject: Subject, parsed: Parsed[Rollout], around: Surroundings, routers: Routers) -> Iterator[Finding]:
+    reference = parsed.value.spec.workload_ref
+    workload = None if reference is None else around.object(subject, reference.kind, reference.name)
+    rollout, findings = lint_references.resolved(parsed, workload)
+    yield from findings
+    if parsed.problems:
+        return  # what other objects are held to could not be read
+    yield from lint_references.template_findings(rollout, around.templates(subject))
+    yield from lint_references.service_findings(rollout, around.services(subject))
+    yield from lint_references.sharing_findings(rollout, around.rivals(subject))
+    yield from lint_references.route_findings(rollout, routers, lambda kind, name: around.object(subject, kind, name))
+
+
+def _sound(subject: Subject, surroundings: Surroundings, routers: Routers) -> Iterator[Finding]:
     parsed = parse.PARSERS[subject.kind](subject.raw)
     value = parsed.value
     if isinstance(value, Rollout):
-        yield from validate(Parsed(value, parsed.problems))
-        if parsed.problems:
-            return  # what other objects are held to could not be read
-        yield from lint_references.template_findings(value, surroundings.templates(subject))
-        yield from lint_references.service_findings(value, surroundings.services(subject))
+        yield from _rollout(subject, Parsed(value, parsed.problems), surroundings, routers)
         return
     yield from (malformed(problem) for problem in parsed.problems if problem.path.startswith("spec"))
     if isinstance(value.spec, AnalysisTemplateSpec | AnalysisRunSpec):

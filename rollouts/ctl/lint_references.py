@@ -1,16 +1,22 @@
-"""What lint finds wrong between objects in the same files: rollouts with their templates and Services; experiments."""
+"""What lint finds wrong between objects in the same files: rollouts with whatever they refer to; experiments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rollouts.api.analysis import AnalysisTemplate, TemplateRef
 from rollouts.api.experiment import DEFAULT_PROGRESS_DEADLINE_SECONDS, ExperimentSpec
 from rollouts.api.findings import Finding, Kind, at
+from rollouts.api.parse import Parsed
 from rollouts.api.rollout import Rollout
-from rollouts.core import references, templates
+from rollouts.api.validate import validate
+from rollouts.core import references, roads, roles, templates
+from rollouts.core import resolved as core_resolved
+from rollouts.core.roads import Routers
+from rollouts.ports import ObjectRef, Unknown
 
+Json = Mapping[str, Any]
 Known = Mapping[TemplateRef, AnalysisTemplate]
 
 
@@ -28,15 +34,44 @@ def template_findings(rollout: Rollout, known: Known) -> Iterator[Finding]:
             yield at(problem.path).invalid(f"templateNames: [{' '.join(names)}]", problem.message)
 
 
-def service_findings(rollout: Rollout, services: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+def resolved(parsed: Parsed[Rollout], workload: Json | None) -> core_resolved.Checked:
+    """The rollout with the template of its workload, where that is in the files, and what is wrong with its spec."""
+    reference = parsed.value.spec.workload_ref
+    if reference is None or workload is not None:
+        return core_resolved.checked(parsed, workload)
+    finding = core_resolved.meaningless(reference)
+    return parsed.value, (*((finding,) if finding is not None else ()), *validate(parsed))
+
+
+def route_findings(rollout: Rollout, routers: Routers, find: Callable[[str, str], Json | None]) -> Iterator[Finding]:
+    """What routers find wrong with their sections, and with those of their objects that are found by kind and name."""
+
+    def look(ref: ObjectRef) -> Json | Unknown:
+        found = find(ref.kind, ref.name)
+        return Unknown(why="it is not in the files") if found is None else found
+
+    yield from roads.roads(rollout, routers, look).problems
+
+
+def service_findings(rollout: Rollout, services: Mapping[str, Json]) -> Iterator[Finding]:
     """What is wrong with the Services (by name) that a rollout names."""
     strategy = rollout.spec.strategy
     for path, name in references.service_paths(strategy) if strategy is not None else ():
         if name in services:
-            is_resolved = rollout.spec.workload_ref is None  # else the template is in another file, or in none
+            is_resolved = bool(rollout.spec.template)  # else it is that of a workload in another file, or in none
             selector = _section(_section(services[name], "spec"), "selector") if is_resolved else {}
             annotations = _section(_section(services[name], "metadata"), "annotations")
             yield from references.service_problems(rollout, name, path, selector=selector, annotations=annotations)
+
+
+def sharing_findings(rollout: Rollout, others: Iterable[Rollout]) -> Iterator[Finding]:
+    """Services of a rollout that others name, too: only one of them could point such a Service at its pods."""
+    rivals = [(other.meta.name, other.spec.strategy) for other in others]
+    strategy = rollout.spec.strategy
+    for path, name in references.service_paths(strategy) if strategy is not None else ():
+        for rival, theirs in rivals:
+            if theirs is not None and name in roles.named(theirs):
+                yield at(path).invalid(name, f'Service "{name}" is named by Rollout "{rival}", too')
 
 
 def _section(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import importlib
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.cli import main
+from rollouts.cli import COMMANDS, Command, main
 from rollouts.ctl import explain, sending
 from rollouts.ctl.connection import INTERRUPTED
 from rollouts.kube.client import MERGE_PATCH, KubeClient, Request
@@ -111,6 +114,21 @@ async def test_an_update_is_steered_from_a_terminal(tmp_path: Path, capsys: pyte
         assert "template of revision 2" in await terminal.type("undo web")
         stored = await read(terminal.admin, ROLLOUTS, "web")
         assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "v2"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_shows_what_can_be_typed(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command has an example, and each example is one that the command takes."""
+    with pytest.raises(SystemExit):
+        main([command.name, "--help"])
+    told = capsys.readouterr().out
+    assert command.examples
+    for words in command.examples:
+        assert f"rollouts {command.name} {words}".rstrip() in told
+        parser = argparse.ArgumentParser()
+        if command.module:
+            importlib.import_module(command.module).add_arguments(parser)
+            parser.parse_args(shlex.split(words))
 
 
 @pytest.mark.parametrize("command", ["explain", "get", "list", "status", "promote", "undo", "set", "plan"])
