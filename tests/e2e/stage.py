@@ -68,12 +68,16 @@ class Stage:
 
     async def controller(self, *flags: str) -> Child:
         """Start a controller with these flags more."""
-        own = (f"--kubeconfig={self.kubeconfig}", "--leader-election-namespace=default", "--logformat=json")
-        ports = ("--bind-address=127.0.0.1", "--healthzPort=0", "--metricsPort=0")
-        command = (sys.executable, "-m", "rollouts", "controller", *own, *ports, *flags)
+        command = (sys.executable, "-m", "rollouts", *self.controller_words(*flags))
         child = await self.processes.start(f"controller-{len(self.controllers)}", command)
         self.controllers.append(child)
         return child
+
+    def controller_words(self, *flags: str) -> tuple[str, ...]:
+        """The arguments of a controller on this stage, with these flags more."""
+        own = (f"--kubeconfig={self.kubeconfig}", "--leader-election-namespace=default", "--logformat=json")
+        ports = ("--bind-address=127.0.0.1", "--healthzPort=0", "--metricsPort=0")
+        return ("controller", *own, *ports, *flags)
 
     async def kill_controllers(self) -> None:
         """`kill -9` to all that still run."""
