@@ -23,8 +23,6 @@ from rollouts.core.replicas import Bounds, Counts
 from rollouts.core.turn import Turn
 from rollouts.lib.intstr import IntOrPercent
 
-PERCENT = 100
-
 
 def is_at_target(turn: Turn, status: RolloutStatus) -> bool:
     """Whether the counts that the current step asks for are reached."""
@@ -68,13 +66,14 @@ def target_counts(turn: Turn, status: RolloutStatus) -> Counts:
         return replicas.split(bounds(turn), weight=weight, weight_max=turn.weight_max)
     stable = turn.desired
     if turn.canary.dynamic_stable_scale:
-        stable = with_floor(turn, _share(turn, turn.weight_max - weight, turn.weight_max))
+        stable = with_floor(turn, _share(turn, turn.weight_max - weight))
     declared = declared_scale(turn, status)
     if declared is None or (declared.replicas is None and declared.weight is None):
-        return Counts(canary=with_floor(turn, _share(turn, weight, turn.weight_max)), stable=stable)
+        return Counts(canary=with_floor(turn, _share(turn, weight)), stable=stable)
     if declared.replicas is not None:
-        return Counts(canary=declared.replicas, stable=stable)
-    return Counts(canary=with_floor(turn, _share(turn, declared.weight or 0, PERCENT)), stable=stable)
+        is_floored = turn.canary.dynamic_stable_scale
+        return Counts(canary=with_floor(turn, declared.replicas) if is_floored else declared.replicas, stable=stable)
+    return Counts(canary=with_floor(turn, _share(turn, declared.weight or 0)), stable=stable)
 
 
 def declared_scale(turn: Turn, status: RolloutStatus) -> SetCanaryScale | None:
@@ -108,8 +107,8 @@ def bounds(turn: Turn) -> Bounds:
     )
 
 
-def _share(turn: Turn, weight: int, weight_max: int) -> int:
-    return -(-turn.desired * weight // weight_max)
+def _share(turn: Turn, weight: int) -> int:
+    return -(-turn.desired * weight // turn.weight_max)
 
 
 def _is_enough(turn: Turn, rs: ReplicaSet, wanted: int) -> bool:
