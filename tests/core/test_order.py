@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import order, services, traffic
+from rollouts.core import naming, order, services, traffic
 from rollouts.core.actions import PatchService
 from rollouts.core.observed import ReplicaSet, Unreadable
 from rollouts.core.order import Reach
 from rollouts.core.turn import Turn
 from rollouts.ports import TrafficSeen
 from tests.builders import Json, canary
-from tests.core.turns import V1, V2, a_replica_set, a_turn, pod_hash
+from tests.core.turns import V1, V2, a_replica_set, a_service, a_turn, pod_hash
 
 ROUTED: Json = {
     "canaryService": "web-canary",
@@ -35,8 +35,8 @@ def routed(*sets: ReplicaSet, weight: int, leads_to: str, steps: tuple[Any, ...]
 def turned(turn: Turn) -> dict[str, str]:
     """The versions that Services are led to now."""
     actions = services.point(turn, turn.rollout.status).actions
-    patches = [action for action in actions if isinstance(action, PatchService)]
-    return {each.name: each.patch["spec"]["selector"]["rollouts-pod-template-hash"] for each in patches}
+    turns = (action for action in actions if isinstance(action, PatchService))
+    return {each.name: each.patch["spec"]["selector"][naming.POD_HASH_LABEL] for each in turns}
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,12 @@ def test_a_return_to_stable_counts_what_reaches_it_already(weight: int, stable: 
     status = {"currentPodHash": V1, "currentStepIndex": 1}
     turn = routed(*sets, weight=weight, leads_to=V2, image="v1", strategy=strategy, status=status, replicas=10)
     assert turned(turn) == ({"web-canary": V1} if is_turned else {})
+
+
+@pytest.mark.parametrize(("available", "is_turned"), [(9, False), (10, True)])
+def test_a_service_of_somebody_else_waits_for_every_pod(available: int, *, is_turned: bool) -> None:
+    """Pods of a Deployment may answer through a Service that names no version; they are not cut off early."""
+    turn = routed(a_replica_set("v1", 10, available), weight=0, leads_to=V1, image="v1", replicas=10)
+    services = {**turn.seen.services, "web-stable": a_service("web-stable")}
+    turn = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, services=services))
+    assert turned(turn) == ({"web-stable": V1} if is_turned else {})
