@@ -87,16 +87,20 @@ def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
     wanted = weights.target(turn, status)
     clauses = []
     if wanted and seen.canary_hash != turn.pod_hash:
-        clauses.append(f"the canary's Service to lead to its pods{_unseen(turn, status)}")
+        why = unseen(turn) if seen.canary_hash is None else None
+        clauses.append("the canary's Service to lead to its pods" + (f" (unknown: {why})" if why else ""))
     if not seen.low == seen.high == wanted:
         now = f"{seen.low}" if seen.low == seen.high else f"{seen.low} to {seen.high}"
         clauses.append(f"the weight to be {wanted} ({now} now)")
     return tuple(clauses)
 
 
-def _unseen(turn: Turn, status: RolloutStatus) -> str:
-    service = turn.seen.services.get(roles(turn.canary, status).canary)
-    return f" (unknown: {service.why})" if isinstance(service, Unreadable) else ""
+def unseen(turn: Turn) -> str | None:
+    """Why nobody knows what leads to the pods: a Service that the strategy names, or a router, could not be read."""
+    services = (turn.seen.services.get(name) for name in named(turn.canary))
+    whys = [seen.why for seen in services if isinstance(seen, Unreadable)]
+    whys += [f"{name}: {seen.why}" for name, seen in turn.seen.routes.items() if isinstance(seen, Unknown)]
+    return next(iter(whys), None)
 
 
 def is_arrived(turn: Turn, status: RolloutStatus) -> bool:

@@ -196,7 +196,13 @@ def _finishing(turn: Turn, status: RolloutStatus) -> str:
         return (
             _restarting(turn, status) if is_led else f"the active Service to lead to the stable version{_unseen(turn)}"
         )
-    return _leaving(turn, status) or _restarting(turn, status)
+    return _leaving(turn, status) or _restarting(turn, status) or _blind(turn)
+
+
+def _blind(turn: Turn) -> str:
+    """What nobody can tell of a rollout that is done otherwise."""
+    why = traffic.unseen(turn)
+    return f"all pods are available; what leads to them is unknown ({why})" if why else ""
 
 
 def _leaving(turn: Turn, status: RolloutStatus) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from rollouts.core import waiting
 from rollouts.core.observed import Pod, Unreadable
+from rollouts.ports import Unknown
 from tests.builders import NOON, Json, analysis, canary
 from tests.core.turns import V2, a_replica_set, a_turn
 
@@ -183,3 +184,15 @@ def test_nothing_to_wait_for_is_nothing_to_say() -> None:
     """A finished Rollout has no sentence."""
     turn = a_turn(a_replica_set("v2", 10), status={"stableRS": V2})
     assert waiting.explain(turn, turn.rollout.status) == ""
+
+
+def test_a_finished_rollout_says_what_it_cannot_see() -> None:
+    """Its pods are there; who leads where is another question, of those that name a Service or a router."""
+    named = canary(20, stableService="web-stable", canaryService="web-canary")
+    turn = a_turn(a_replica_set("v2", 10), strategy=named, status={"stableRS": V2})
+    for hidden in (
+        dataclasses.replace(turn.seen, services={"web-stable": Unreadable(why="they cannot be listed")}),
+        dataclasses.replace(turn.seen, routes={"nginx": Unknown(why="they cannot be listed")}),
+    ):
+        words = waiting.explain(dataclasses.replace(turn, seen=hidden), turn.rollout.status)
+        assert "what leads to them is unknown" in words and "they cannot be listed" in words
