@@ -43,6 +43,8 @@ from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.readings import Readings
 from rollouts.runtime.routes import Routers, Routes
 from rollouts.runtime.snapshot import Snapshots
+from rollouts.runtime.step_calls import StepCalls
+from rollouts.runtime.step_plugins import Found, StepPlugins
 from rollouts.runtime.turns import RolloutTurns, RunTurns, Turns
 from rollouts.runtime.worker import Tools, Worker
 from rollouts.settings import Settings
@@ -70,6 +72,11 @@ def providers(settings: Settings) -> Mapping[str, MetricProvider]:
 def routers() -> Routers:
     """The routers this controller can split traffic by, by their name in a Rollout."""
     return {"nginx": Nginx()}
+
+
+def step_plugins() -> Found:
+    """The step plugins of all installed packages, by their name in a Rollout; none of them is loaded yet."""
+    return {point.name: point.load for point in metadata.entry_points(group="rollouts.steps")}
 
 
 async def run_controller(settings: Settings) -> int:
@@ -139,6 +146,7 @@ def assemble(
     intake.listen(lambda event, was_known: census.heard(event, was_known=was_known))
     readings = Readings()
     measurer = _measurer(settings, client, readings, queues[ANALYSIS_RUNS])
+    step_calls = _step_calls(loop, intake, queues[ROLLOUTS])
     snapshots = Snapshots(
         cache,
         readings,
@@ -151,13 +159,13 @@ def assemble(
     tools = Tools(
         cache=cache,
         intake=intake,
-        executor=Executor(Applier(writer), measurer),
+        executor=Executor(Applier(writer), measurer, step_calls),
         statuses=statuses,
         events=events,
         telemetry=telemetry,
     )
     turns: tuple[tuple[Turns, int], ...] = (
-        (_rollout_turns(client, cache, snapshots), settings.rollout_workers),
+        (_rollout_turns(client, cache, snapshots, step_calls), settings.rollout_workers),
         (_run_turns(cache, snapshots, measurer), settings.analysis_workers),
         (_service_turns(settings, client, cache, snapshots), settings.service_workers),
     )
@@ -170,7 +178,20 @@ def assemble(
         crews=tuple(_crew(settings, each, queues[each.kind], tools, loops=loops) for each, loops in turns),
         events=events,
         measurer=measurer,
+        step_calls=step_calls,
     )
+
+
+def _step_calls(loop: asyncio.AbstractEventLoop, intake: Intake, rollouts: WorkQueue[Key]) -> StepCalls:
+    """Asks step plugins; one that cannot be loaded makes the Rollouts that name it invalid, so all are looked at."""
+
+    def look_again() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(intake.look_again)
+
+    calls = StepCalls(StepPlugins(step_plugins(), on_failure=look_again), on_answer=rollouts.add)
+    intake.observe(calls.observe)
+    return calls
 
 
 def _measurer(settings: Settings, client: KubeClient, readings: Readings, runs: WorkQueue[Key]) -> Measurer:
@@ -184,11 +205,11 @@ def _measurer(settings: Settings, client: KubeClient, readings: Readings, runs: 
     )
 
 
-def _rollout_turns(client: KubeClient, cache: Cache, snapshots: Snapshots) -> Turns:
+def _rollout_turns(client: KubeClient, cache: Cache, snapshots: Snapshots, step_calls: StepCalls) -> Turns:
     return RolloutTurns(
         cache,
         snapshots,
-        decide=lambda seen, now: decide(seen, now=now),
+        decide=lambda seen, now: decide(step_calls.seen(seen), now=now),
         wants_pods=wants_pods,
         list_pods=lambda namespace, selector: _pods(client, namespace, selector),
         read_workload=lambda kind, key: client.get(kind.path(key.namespace, key.name)),

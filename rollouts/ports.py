@@ -1,8 +1,9 @@
-"""What plugins are: traffic routers and metric providers, and the values that cross the line to them.
+"""What plugins are: traffic routers, metric providers and steps, and the values that cross the line to them.
 
 A *router* turns an intent into manifests and reads back what is in force; it is pure and never talks to a cluster. A
-*provider* asks a metrics backend one question; it is the only plugin that does IO, and it is called in a worker thread.
-Which weight is right, when to measure and what an answer means does not belong here or in any plugin: the core decides.
+*provider* asks a metrics backend one question, a *step* does what its author wants done before the update goes on; both
+do IO, and are called in worker threads. Which weight is right, when to measure or to ask and what an answer means does
+not belong here or in any plugin: the core decides.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from rollouts.api.codec import Problem
@@ -98,6 +100,87 @@ class _Instant:
 def instant(ask: Callable[[Query], Reading]) -> MetricProvider:
     """The provider that a plain function is."""
     return _Instant(ask)
+
+
+class Operation(StrEnum):
+    """What is wanted of a step plugin, in the words of the status."""
+
+    RUN = "Run"
+    """Do it. Asked until it is done."""
+    TERMINATE = "Terminate"
+    """Stop: the update goes on without this step, because a person promoted it. Asked once."""
+    ABORT = "Abort"
+    """Undo: the update is given up, or another version takes its place. Asked once, also of steps that are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCall:
+    """One step of one attempt at one revision, as a plugin is asked about it.
+
+    `key` names exactly that: it is the same in every call about it, after a crash too, and never means another. So a
+    plugin that begins something under its key finds it again instead of beginning it twice.
+    """
+
+    key: str
+    operation: Operation
+    rollout: Mapping[str, Any]
+    """The Rollout as the API server holds it."""
+    config: Any
+    """`plugin.config` of the step, as its author wrote it. None in an abort, if the steps have changed since."""
+    status: Mapping[str, Any] | None
+    """The plugin's own notes, as it handed them back last; None at first."""
+    deadline_seconds: float
+    """The caller stops waiting after so long; a plugin ends its work by then."""
+
+
+class StepPhase(StrEnum):
+    """How far a step is. That nobody knows is none of these but an exception."""
+
+    RUNNING = "Running"
+    """Not over: ask again."""
+    SUCCESSFUL = "Successful"
+    """Over, and the update may go on."""
+    FAILED = "Failed"
+    """Over, and the update is aborted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepAnswer:
+    """What a plugin says of a step."""
+
+    phase: StepPhase
+    message: str = ""
+    """A sentence for people, without any secret; a kilobyte of it is kept."""
+    status: Mapping[str, Any] | None = None
+    """Notes for the next call: JSON, at most eight kilobytes. None takes earlier ones away."""
+    again_seconds: float | None = None
+    """When to ask again while it runs, from ten seconds to an hour; None: in half a minute."""
+
+
+class Unanswered(Exception):
+    """How far a step is could not be found out; the text says why, for people, without any secret.
+
+    Any other exception means the same, but only its type is shown.
+    """
+
+
+class StepPlugin(Protocol):
+    """What a step of kind `plugin` does. Methods block up to the call's deadline; any of them may be called twice.
+
+    One that raises has not answered: the step is asked again later, and never passes for it.
+    """
+
+    def start(self, call: StepCall) -> StepAnswer:
+        """Begin, or find what was begun under this key; after an error too."""
+        ...
+
+    def poll(self, call: StepCall) -> StepAnswer:
+        """Look again at what is Running."""
+        ...
+
+    def abort(self, call: StepCall) -> StepAnswer:
+        """Stop or undo it, as `call.operation` says; it may have been asked to start without its answer arriving."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollouts.lib import timestamps
+from rollouts.ports import StepAnswer, StepCall, StepPhase
 from tests.builders import NOON, Json
 
 
@@ -68,6 +69,10 @@ class Settings:
     """How many pods of one ReplicaSet are made within a second; None: all that are asked for."""
     reading: Callable[[str, datetime], Any] = lambda metric, now: [1.0]
     """What a metric's query answers; an Exception's text is a provider error."""
+    experiment: Mapping[int, str] = field(default_factory=lambda: {5: "Running", 35: "Successful"})
+    """What an Experiment comes to at which age in seconds, as "Failed: why"."""
+    plugin: Callable[[StepCall, int], StepAnswer] = lambda call, asked: StepAnswer(phase=StepPhase.SUCCESSFUL)
+    """What a step plugin answers when it is asked about this for the nth time; it may raise."""
 
 
 class Cluster:
@@ -80,6 +85,7 @@ class Cluster:
         self.rollout = copy.deepcopy(rollout)
         self.replica_sets: dict[str, Json] = {}
         self.runs: dict[str, Json] = {}
+        self.experiments: dict[str, Json] = {}
         self.services: dict[str, Json] = {}
         self.routes: dict[str, Json] = {}
         """By router: how it splits traffic, as an object of its own."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from rollouts.api import parse, validate
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
+from rollouts.api.experiment import Experiment
 from rollouts.api.findings import Finding
 from rollouts.api.parse import Parsed
 from rollouts.api.rollout import Rollout
@@ -24,7 +25,7 @@ from tests import roads
 from tests.builders import NOON, Json
 from tests.cluster import Cluster
 
-KINDS = ("rollout", "replica_sets", "runs", "services", "routes", "workloads")
+KINDS = ("rollout", "replica_sets", "runs", "experiments", "services", "routes", "workloads")
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class Sight:
         self.rollout: Copy
         self.replica_sets: dict[str, Copy] = {}
         self.runs: dict[str, Copy] = {}
+        self.experiments: dict[str, Copy] = {}
         self.services: dict[str, Copy] = {}
         self.routes: dict[str, Copy] = {}
         self.workloads: dict[str, Copy] = {}
@@ -72,6 +74,8 @@ class Sight:
                     self.rollout = _copied(getattr(self, "rollout", None), self._cluster.rollout)
                 case "replica_sets":
                     self.replica_sets = _all_copied(self.replica_sets, self._cluster.replica_sets)
+                case "experiments":
+                    self.experiments = _all_copied(self.experiments, self._cluster.experiments)
                 case "services":
                     self.services = _all_copied(self.services, self._cluster.services)
                 case "routes":
@@ -97,6 +101,10 @@ class Sight:
                 sorted(self._own_runs(), key=lambda run: (run.meta.creation_timestamp or NOON, run.meta.name))
             ),
             run_names_taken=frozenset(name for name in self.runs if not self.is_own(self.runs[name].raw)),
+            experiments=tuple(sorted(self._own_experiments(), key=lambda each: each.meta.name)),
+            experiment_names_taken=frozenset(
+                name for name, copied in self.experiments.items() if not self.is_own(copied.raw)
+            ),
             templates={_ref(raw): self._template(raw) for raw in templates},
             services={name: roads.service(copied.raw) for name, copied in self.services.items()},
             routes={
@@ -128,6 +136,10 @@ class Sight:
     def _own_runs(self) -> list[AnalysisRun]:
         own = (copied for copied in self.runs.values() if self.is_own(copied.raw))
         return [copied.made("run", parse.parse_analysis_run).value for copied in own]
+
+    def _own_experiments(self) -> list[Experiment]:
+        own = (copied for copied in self.experiments.values() if self.is_own(copied.raw))
+        return [copied.made("experiment", parse.parse_experiment).value for copied in own]
 
     def _resolved(self) -> tuple[Rollout, tuple[Finding, ...]]:
         """The Rollout with the template and the selector of the Deployment it refers to, if it does."""

@@ -30,13 +30,14 @@ from rollouts.core.plan import Note
 from rollouts.lib import timestamps
 from tests import roads
 from tests.builders import NOON, Json
-from tests.cluster import Cluster, Conflict, Settings, Unreachable, merge
+from tests.cluster import Conflict, Settings, Unreachable, merge
 from tests.sight import KINDS, Sight
+from tests.stepping import SteppedCluster
 
 TURNS_MAX = 200  # a play that does not come to rest within so many turns is a bug of its own
 
 
-class World(Cluster):
+class World(SteppedCluster):
     """See the module."""
 
     def __init__(
@@ -54,6 +55,7 @@ class World(Cluster):
         self.services, self.routes = roads.built(rollout)
         self.templates = {template["metadata"]["name"]: template for template in templates}
         self.readings: dict[str, list[ReadingSeen]] = {}
+        self.step_plugins = {"change": "", "broken": "ImportError: no module named gone"}
         self.verb_owners: dict[str, VerbOwner] = {}
         self.story: list[tuple[datetime, Note]] = []
         self.after_turn: Callable[[World], None] = lambda world: None
@@ -151,7 +153,11 @@ class World(Cluster):
         end = self.now + timedelta(seconds=seconds)
         self.settle()
         while True:
-            due = [at for at in (*self._pod_times(), self.requeue_at, *self._run_times()) if at and at > self.now]
+            due = [
+                at
+                for at in (*self._pod_times(), *self._experiment_times(), self.requeue_at, *self._run_times())
+                if at and at > self.now
+            ]
             if not due or min(due) > end:
                 break
             self.now = min(due)
@@ -190,7 +196,8 @@ class World(Cluster):
 
     def seen(self) -> Seen:
         """The snapshot that a decision gets."""
-        return self.sight.seen(templates=self.templates.values(), pods=self._pods_seen(), verb_owners=self.verb_owners)
+        seen = self.sight.seen(templates=self.templates.values(), pods=self._pods_seen(), verb_owners=self.verb_owners)
+        return dataclasses.replace(seen, step_plugins=self.step_plugins, step_answers=tuple(self.step_answers))
 
     def _rollout_turn(self) -> None:
         seen = self.seen()
@@ -243,6 +250,8 @@ class World(Cluster):
                 self._patch(self.workloads, action.name, {"spec": {"replicas": action.replicas}}, action.seen_version)
             case act.CreateAnalysisRun() | act.TerminateAnalysisRun() | act.DeleteAnalysisRun():
                 self._carry_out_run(action)
+            case act.CreateExperiment() | act.TerminateExperiment() | act.DeleteExperiment() | act.RunStepPlugin():
+                self._carry_out_step(action)
             case _:
                 self._carry_out_replica_set(action)
 
@@ -261,17 +270,6 @@ class World(Cluster):
                 self._patch(self.replica_sets, action.name, action.patch, action.seen_version)
             case act.DeleteReplicaSet():
                 self._delete(self.replica_sets, action.name, action.uid)
-            case _:
-                assert_never(action)
-
-    def _carry_out_run(self, action: act.CreateAnalysisRun | act.TerminateAnalysisRun | act.DeleteAnalysisRun) -> None:
-        match action:
-            case act.CreateAnalysisRun():
-                self._create(self.runs, action.name, action.manifest)
-            case act.TerminateAnalysisRun():
-                self._patch(self.runs, action.name, {"spec": {"terminate": True}}, None)
-            case act.DeleteAnalysisRun():
-                self._delete(self.runs, action.name, action.uid)
             case _:
                 assert_never(action)
 
@@ -359,6 +357,7 @@ class World(Cluster):
     def forget_memory(self) -> None:
         """The controller starts again: what it only remembered is gone."""
         self.readings.clear()
+        self.step_answers.clear()
         self._run_requeues.clear()
         self.requeue_at = self.now
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollouts.ports import TrafficIntent
+from rollouts.ports import Operation, TrafficIntent
 
 Manifest = Mapping[str, Any]
 
@@ -121,6 +121,29 @@ class DeleteAnalysisRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreateExperiment:
+    """Start the Experiment of a step. Its name is derived from (revision, step, attempt), as a run's is."""
+
+    name: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminateExperiment:
+    """Ask an Experiment to end: spec.terminate becomes true. Nothing is deleted."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteExperiment:
+    """Delete a finished Experiment that no limit keeps."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvictPod:
     """Ask for a pod's eviction.
 
@@ -157,6 +180,24 @@ class Measure:
     secrets: Mapping[str, tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStepPlugin:
+    """Ask a step plugin once. The answer arrives in a later snapshot under the same (key, operation, ordinal).
+
+    `ordinal` counts the calls of one operation from 1, errors included. `is_first`: nothing is known to have been
+    begun, so it is asked to start.
+    """
+
+    plugin: str
+    key: str
+    operation: Operation
+    ordinal: int
+    is_first: bool
+    rollout: Manifest
+    config: Any
+    status: Manifest | None
+
+
 Action = (
     CreateReplicaSet
     | ScaleReplicaSet
@@ -169,7 +210,11 @@ Action = (
     | CreateAnalysisRun
     | TerminateAnalysisRun
     | DeleteAnalysisRun
+    | CreateExperiment
+    | TerminateExperiment
+    | DeleteExperiment
     | EvictPod
     | PatchPod
     | Measure
+    | RunStepPlugin
 )

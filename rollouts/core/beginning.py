@@ -9,7 +9,7 @@ import dataclasses
 
 from rollouts.api.rollout import DEFAULT_REPLICAS
 from rollouts.api.status import CanaryStatus, RolloutStatus
-from rollouts.core import abort, duration, pause, rollback, verbs
+from rollouts.core import abort, duration, pause, plugin_step, rollback, verbs
 from rollouts.core.actions import PatchRollout
 from rollouts.core.plan import Change, Note
 from rollouts.core.turn import Turn
@@ -51,7 +51,11 @@ def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
         abort=status.abort and status.aborted_at is None and not is_new_template,
         aborted_at=None,
         promote_full=rollback.is_within_delay(turn, status),
-        canary=CanaryStatus(stable_ping_pong=status.canary.stable_ping_pong, weights=status.canary.weights),
+        canary=CanaryStatus(
+            stable_ping_pong=status.canary.stable_ping_pong,
+            weights=status.canary.weights,
+            step_plugin_statuses=plugin_step.superseded(turn, status),
+        ),
         blue_green=abort.begun(status.blue_green),
         duration=duration.started(turn, status) if is_new_template else status.duration,
     )

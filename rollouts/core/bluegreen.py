@@ -19,9 +19,11 @@ from rollouts.core import (
     beginning,
     cutover,
     duration,
+    experiment_step,
     gates,
     metadata,
     pause,
+    plugin_step,
     progress,
     promote,
     restart,
@@ -102,6 +104,8 @@ PHASES = (
     abort.settle,
     look,
     gates.judge,
+    experiment_step.watch,
+    plugin_step.watch,
     hold,
     services.point,
     metadata.prepare,
@@ -113,6 +117,7 @@ PHASES = (
     metadata.wear,
     revisions.forget,
     gates.forget,
+    experiment_step.forget,
 )
 CLOSING = (
     report.count,

@@ -18,9 +18,11 @@ from rollouts.core import (
     affinity,
     beginning,
     duration,
+    experiment_step,
     gates,
     metadata,
     pause,
+    plugin_step,
     progress,
     promote,
     restart,
@@ -57,6 +59,8 @@ PHASES = (
     progress.settle_deadline,
     abort.settle,
     gates.judge,
+    experiment_step.judge,
+    plugin_step.judge,
     services.point,
     traffic.route,
     metadata.prepare,
@@ -69,6 +73,7 @@ PHASES = (
     metadata.wear,
     revisions.forget,
     gates.forget,
+    experiment_step.forget,
 )
 CLOSING = (
     report.count,

@@ -41,7 +41,7 @@ def _noted(seen: Seen) -> Iterator[PatchRollout]:
 def _decided(seen: Seen, *, now: datetime) -> Plan[RolloutStatus]:
     """Who plans: the strategy of a valid spec, or nobody."""
     rollout = seen.rollout
-    refused = served.unserved(rollout.spec, routers_unserved=seen.routers_unserved)
+    refused = served.unserved(rollout.spec, routers_unserved=seen.routers_unserved, step_plugins=seen.step_plugins)
     problems = seen.problems or refused or seen.route_problems
     if problems:
         return invalid.plan(seen, problems, now=now)

@@ -19,7 +19,20 @@ from rollouts.api import validate
 from rollouts.api.findings import Finding
 from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy
 from rollouts.api.status import RolloutPhase, RolloutStatus
-from rollouts.core import abort, conditions, gates, promote, scale, services, steps, traffic, verbs, waiting
+from rollouts.core import (
+    abort,
+    conditions,
+    experiment_step,
+    gates,
+    plugin_step,
+    promote,
+    scale,
+    services,
+    steps,
+    traffic,
+    verbs,
+    waiting,
+)
 from rollouts.core import status as report
 from rollouts.core.conditions import RECONCILING, STALLED
 from rollouts.core.observed import Seen
@@ -38,7 +51,15 @@ def plan(seen: Seen, problems: Sequence[Finding], *, now: datetime) -> Plan[Roll
     turn = last_turn(seen, strategy=rollout.spec.strategy or CanaryStrategy(), now=now)
     why = f"the spec is invalid: {problems[0].text}"
     if _is_certain(turn, problems):
-        hold = (verbs.heeding(ABORT_ONLY, why), _settle, gates.watch, _lead_back, _follow)
+        hold = (
+            verbs.heeding(ABORT_ONLY, why),
+            _settle,
+            gates.watch,
+            experiment_step.watch,
+            plugin_step.watch,
+            _lead_back,
+            _follow,
+        )
         held = fold(turn, rollout.status, hold, closing=(report.count, report.availability))
         return _said(turn, held, problems[0], outlook=_outlook(turn, held.status))
     refused = fold(turn, rollout.status, (verbs.heeding(NONE, why),))

@@ -30,6 +30,8 @@ WORKLOAD_RETIRED = "rollouts.io/workload-retired"
 """On a ReplicaSet: the Deployment it came from was left without pods. From then on that is its owner's again."""
 PROMOTED = "rollouts.io/promoted"
 """On a ReplicaSet that was stable once: its version has proven itself, so a rollback to it may skip the steps."""
+STEPS_MADE_FOR = "rollouts.io/steps"
+"""On an Experiment: the hash of the steps it was made for. Under other steps another one is made."""
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 VERB_PREFIX = "rollouts.io/"

@@ -13,9 +13,10 @@ from typing import Any
 
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
 from rollouts.api.codec import Problem
+from rollouts.api.experiment import Experiment
 from rollouts.api.findings import Finding
 from rollouts.api.rollout import Rollout
-from rollouts.ports import TrafficSeen, Unknown
+from rollouts.ports import Operation, StepAnswer, TrafficSeen, Unknown
 
 Json = Mapping[str, Any]
 
@@ -131,6 +132,18 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepAnswerSeen:
+    """What came of a `RunStepPlugin`. `error` set: nothing is known by it, and the other fields say nothing."""
+
+    key: str
+    operation: Operation
+    ordinal: int
+    at: datetime
+    answer: StepAnswer | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """Everything `decide` may know about one Rollout."""
 
@@ -145,6 +158,10 @@ class Seen:
     """Runs owned by this Rollout, oldest first."""
     run_names_taken: frozenset[str] = frozenset()
     """Names of runs of other owners that we would derive; as of a Rollout that was deleted and made again."""
+    experiments: tuple[Experiment, ...] | Unreadable = ()
+    """Experiments owned by this Rollout, oldest first."""
+    experiment_names_taken: frozenset[str] = frozenset()
+    """Names of Experiments of other owners that we would derive."""
     templates: Mapping[TemplateRef, AnalysisTemplate | Unreadable] = field(default_factory=dict)
     """The templates that the spec names, directly or through other templates.
 
@@ -160,6 +177,10 @@ class Seen:
     """What the routers find wrong with their sections and with the users' objects."""
     workload: Workload | None = None
     """What spec.workloadRef names, when there is such a reference and it could be resolved."""
+    step_plugins: Mapping[str, str] = field(default_factory=dict)
+    """Step plugins that are installed, by name, and why one cannot be used; empty: it can, as far as is known."""
+    step_answers: tuple[StepAnswerSeen, ...] = ()
+    """Answers of step plugins that are not yet in the status."""
     pods: tuple[Pod, ...] | Unreadable | None = None
     """None: not read, because nothing needs them (see `decide.wants_pods`)."""
     verb_owners: Mapping[str, VerbOwner] = field(default_factory=dict)

@@ -16,9 +16,10 @@ from rollouts.api.rollout import (
     BlueGreenStrategy,
     ExperimentStep,
     Pause,
+    PluginStep,
 )
 from rollouts.api.status import RolloutStatus
-from rollouts.core import abort, conditions, counts, cutover
+from rollouts.core import abort, conditions, counts, cutover, plugin_step
 from rollouts.core.cutover import Stage
 from rollouts.core.plan import Change
 from rollouts.core.steps import current
@@ -115,7 +116,9 @@ def _place(status: RolloutStatus) -> tuple[str | int | None, ...]:
     """How far the rollout is, and with which version."""
     versions = (status.stable_rs, status.current_pod_hash)
     services = (status.blue_green.active_selector, status.blue_green.preview_selector)
-    return *versions, status.current_step_hash, status.current_step_index, *services
+    plugin = plugin_step.entry(status)
+    step = (status.current_step_hash, status.current_step_index, str(plugin.phase) if plugin else "")
+    return *versions, *step, *services
 
 
 def _lost_health(turn: Turn) -> bool:
@@ -146,6 +149,8 @@ def is_indefinite(turn: Turn, status: RolloutStatus) -> bool:
     step = current(turn, status)
     if step is None:  # all its pods are there: what a promotion can still lack is a proof
         return status.stable_rs != turn.pod_hash and counts.is_available(turn)
+    if isinstance(step, PluginStep):
+        return plugin_step.is_waiting(status)
     return isinstance(step, AnalysisStep | ExperimentStep | Pause)
 
 

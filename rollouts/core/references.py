@@ -10,9 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from rollouts.api.findings import Finding, Kind, at
-from rollouts.api.rollout import AnalysisStep, BlueGreenStrategy, CanaryStrategy, Rollout, RolloutAnalysis, Strategy
+from rollouts.api.rollout import (
+    AnalysisStep,
+    BlueGreenStrategy,
+    CanaryStrategy,
+    ExperimentStep,
+    Rollout,
+    RolloutAnalysis,
+    Strategy,
+)
 from rollouts.api.traffic import used_routers
-from rollouts.core import naming, templates
+from rollouts.core import experiment_manifest, naming, templates
 from rollouts.core.observed import Seen, Service, Unreadable
 from rollouts.core.turn import pod_template
 
@@ -21,7 +29,8 @@ CANARY, BLUE_GREEN = "spec.strategy.canary", "spec.strategy.blueGreen"
 
 def problems(seen: Seen, strategy: Strategy) -> tuple[Finding, ...]:
     """What is wrong with what the strategy names: its Services, then its templates, in the order of the spec."""
-    return (*_left_alone(seen, strategy), *_services(seen, strategy), *_templates(seen, strategy))
+    found = (_left_alone, _services, _templates, _experiments)
+    return tuple(finding for look in found for finding in look(seen, strategy))
 
 
 def service_paths(strategy: Strategy) -> Iterator[tuple[str, str]]:
@@ -110,3 +119,10 @@ def _templates(seen: Seen, strategy: Strategy) -> Iterator[Finding]:
             yield Finding(
                 path=problem.path, field=problem.path, kind=Kind.INVALID, message=problem.message, value=value
             )
+
+
+def _experiments(seen: Seen, strategy: Strategy) -> Iterator[Finding]:
+    for index, step in enumerate(strategy.steps if isinstance(strategy, CanaryStrategy) else ()):
+        if isinstance(step, ExperimentStep):
+            place = at(f"{CANARY}.steps[{index}].experiment")
+            yield from experiment_manifest.problems(seen.rollout, step, seen.templates, place)

@@ -6,32 +6,26 @@ with its path. Whether a spec makes sense is a question for api/validate.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import truediv
 from typing import assert_never
 
 from rollouts.api.findings import Finding, Place, at
-from rollouts.api.rollout import (
-    AnalysisStep,
-    BlueGreenStrategy,
-    CanaryStrategy,
-    Pause,
-    RolloutSpec,
-    SetCanaryScale,
-    SetHeaderRoute,
-    SetMirrorRoute,
-    SetWeight,
-)
+from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy, PluginStep, RolloutSpec
 from rollouts.api.traffic import used_sections
-from rollouts.core import steps
 
 SPEC = at("spec")
+NO_PLUGINS: Mapping[str, str] = {}
 
 
-def unserved(spec: RolloutSpec, *, routers_unserved: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
+def unserved(
+    spec: RolloutSpec, *, routers_unserved: frozenset[str] = frozenset(), step_plugins: Mapping[str, str] = NO_PLUGINS
+) -> tuple[Finding, ...]:
     """What a spec asks for that is not carried out, in the order of the spec.
 
-    `routers_unserved` are the routers it names that this controller has no code for.
+    `routers_unserved` are the routers it names that this controller has no code for; `step_plugins` the step plugins
+    that are installed, each with why it cannot be used (empty: it can).
     """
     reference = spec.workload_ref
     if reference is not None and not spec.template:
@@ -41,7 +35,7 @@ def unserved(spec: RolloutSpec, *, routers_unserved: frozenset[str] = frozenset(
             return ()
         case CanaryStrategy() as strategy:
             place = SPEC / "strategy" / "canary"
-            return _unserved_of(strategy, place) + _unserved_routers(
+            return _unusable(strategy, step_plugins, place) + _unserved_routers(
                 strategy, routers_unserved, place / "trafficRouting"
             )
         case None:
@@ -50,12 +44,27 @@ def unserved(spec: RolloutSpec, *, routers_unserved: frozenset[str] = frozenset(
             assert_never(spec.strategy)
 
 
-def _unserved_of(strategy: CanaryStrategy, place: Place) -> tuple[Finding, ...]:
+def plugins_named(spec: RolloutSpec) -> tuple[str, ...]:
+    """The step plugins that a spec names."""
+    steps = spec.strategy.steps if isinstance(spec.strategy, CanaryStrategy) else ()
+    return tuple(dict.fromkeys(step.name for step in steps if isinstance(step, PluginStep)))
+
+
+def _unusable(strategy: CanaryStrategy, plugins: Mapping[str, str], place: Place) -> tuple[Finding, ...]:
+    """Steps whose plugin is not there, or does not load."""
     return tuple(
-        _not_served((place / "steps")[index], steps.describe(step))
+        ((place / "steps")[index] / "plugin" / "name").invalid(step.name, _why_unusable(step.name, plugins))
         for index, step in enumerate(strategy.steps)
-        if not isinstance(step, SetWeight | Pause | AnalysisStep | SetCanaryScale | SetHeaderRoute | SetMirrorRoute)
+        if isinstance(step, PluginStep) and plugins.get(step.name) != ""
     )
+
+
+def _why_unusable(name: str, plugins: Mapping[str, str]) -> str:
+    if name in plugins:
+        return f"this step plugin cannot be used: {plugins[name]}"
+    installed = f"installed are {', '.join(sorted(plugins))}" if plugins else "none is installed"
+    how = "install the package that brings it beside the controller, and start the controller again"
+    return f"there is no step plugin of this name ({installed}); {how}"
 
 
 def _unserved_routers(strategy: CanaryStrategy, unserved: frozenset[str], place: Place) -> tuple[Finding, ...]:

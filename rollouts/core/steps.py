@@ -24,7 +24,8 @@ from rollouts.api.rollout import (
     Step,
 )
 from rollouts.api.status import PauseReason, RolloutStatus
-from rollouts.core import counts, pause, traffic
+from rollouts.core import counts, experiments, pause, plugin_step, traffic
+from rollouts.core.observed import Unreadable
 from rollouts.core.plan import Change, Note
 from rollouts.core.turn import Turn
 from rollouts.lib import durations, timestamps
@@ -86,9 +87,10 @@ def outcome_of(turn: Turn, status: RolloutStatus, step: Step) -> Outcome:
             return _analysis(status)
         case SetHeaderRoute() | SetMirrorRoute():
             return Done("its route is asked for")
-        case ExperimentStep() | PluginStep():
-            # decide.py refuses a spec with these kinds, so none of them is ever the current step.
-            return Holding(f"the step {describe(step)}, which this version does not carry out")
+        case ExperimentStep():
+            return _experiment(turn, status)
+        case PluginStep():
+            return _plugin(status, step)
         case _:
             assert_never(step)
 
@@ -150,6 +152,26 @@ def _analysis(status: RolloutStatus) -> Outcome:
     return Holding(f"analysis {run.name} to pass")
 
 
+def _experiment(turn: Turn, status: RolloutStatus) -> Outcome:
+    seen, name = experiments.current(turn, status), status.canary.current_experiment
+    if isinstance(turn.seen.experiments, Unreadable):
+        return Holding(f"its experiment (unknown: {turn.seen.experiments.why})")
+    if seen is None:
+        return Holding(f"experiment {name} to start" if name else "its experiment to start")
+    phase, said = experiments.proven_phase(seen)
+    if phase == Phase.SUCCESSFUL:
+        return Done(f"experiment {name} is successful")
+    return Holding(f"experiment {name} to succeed ({phase}{f': {said}' if said else ''})")
+
+
+def _plugin(status: RolloutStatus, step: PluginStep) -> Outcome:
+    if plugin_step.is_over(status):
+        run = plugin_step.entry(status)
+        said = f": {run.message}" if run is not None and run.message else ""
+        return Done(f"plugin {step.name} is done{said}")
+    return Holding(plugin_step.waits_for(status, step))
+
+
 def _completed(turn: Turn, status: RolloutStatus, step: Step, outcome: Done) -> Change[RolloutStatus]:
     index = (status.current_step_index or 0) + 1
     message = f"Rollout step {index}/{len(turn.steps)} completed ({describe(step)})"
@@ -158,7 +180,7 @@ def _completed(turn: Turn, status: RolloutStatus, step: Step, outcome: Done) -> 
     moved = dataclasses.replace(
         pause.lifted(status, PauseReason.CANARY_PAUSE_STEP),
         current_step_index=index,
-        canary=dataclasses.replace(status.canary, current_step_analysis_run_status=None),
+        canary=dataclasses.replace(status.canary, current_step_analysis_run_status=None, current_experiment=""),
     )
     return Change(status=moved, notes=(note, Note(reason="StepOver", message=outcome.why, is_event=False)))
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rollouts.api import codec
 from rollouts.api.rollout import SetHeaderRoute, SetMirrorRoute
 from rollouts.api.status import RolloutStatus, TrafficWeights, WeightDestination
-from rollouts.core import counts, order, weights
+from rollouts.core import counts, experiments, order, weights
 from rollouts.core.actions import SetTraffic
 from rollouts.core.observed import Unreadable
 from rollouts.core.plan import Change, Note
@@ -29,13 +29,14 @@ from rollouts.ports import Destination, TrafficIntent, TrafficSeen, Unknown
 class Split:
     """The canary's weight as all routers together were seen to have it, and the versions that the two roles lead to.
 
-    A hash is None where no single version is known.
+    A hash is None where no single version is known. `others` are the weights of Services that are neither role's.
     """
 
     low: int
     high: int
     canary_hash: str | None
     stable_hash: str | None
+    others: Mapping[str, int] = field(default_factory=dict)
 
 
 def reach(turn: Turn, status: RolloutStatus) -> order.Reach:
@@ -60,9 +61,13 @@ def split(turn: Turn, status: RolloutStatus) -> Split | Unknown:
         return Unknown(why="no router was asked")
     return Split(
         low=min(seen.canary for seen in all_seen),
-        high=max(max(seen.canary for seen in all_seen), turn.weight_max - min(seen.stable for seen in all_seen)),
+        high=max(
+            max(seen.canary for seen in all_seen),
+            max(turn.weight_max - seen.stable - sum(seen.others.values()) for seen in all_seen),
+        ),
         canary_hash=_one([seen.canary_hash or order.hash_of(turn, parts.canary) for seen in all_seen]),
         stable_hash=_one([seen.stable_hash or order.hash_of(turn, parts.stable) for seen in all_seen]),
+        others={name: max(each.others.get(name, 0) for each in all_seen) for seen in all_seen for name in seen.others},
     )
 
 
@@ -164,11 +169,15 @@ def _fallen(turn: Turn, status: RolloutStatus, seen: Split, target: int) -> int:
 def _intent(turn: Turn, status: RolloutStatus, seen: Split) -> TrafficIntent:
     parts, weight = roles(turn.canary, status), next_weight(turn, status, seen)
     canary = _pinned(turn, status, seen, weight)
+    others = experiments.destinations(turn, status, room=turn.weight_max - weight)
     return TrafficIntent(
         canary=Destination(service=parts.canary, pod_hash=canary, weight=weight),
         stable=Destination(
-            service=parts.stable, pod_hash=_stable_pinned(turn, status, seen, weight), weight=turn.weight_max - weight
+            service=parts.stable,
+            pod_hash=_stable_pinned(turn, status, seen, weight),
+            weight=turn.weight_max - weight - sum(each.weight for each in others),
         ),
+        others=others,
         weight_max=turn.weight_max,
         routes=managed_routes(turn, status),
     )
@@ -212,9 +221,12 @@ def managed_routes(turn: Turn, status: RolloutStatus) -> Mapping[str, Mapping[st
 def _recorded(turn: Turn, status: RolloutStatus, seen: Split) -> Change[RolloutStatus]:
     """The status with the weights that were seen, and the event of their change."""
     parts, before = roles(turn.canary, status), status.canary.weights
+    known = {each.service_name: each.pod_template_hash for each in (before.additional if before else ())}
+    hashes = {**known, **experiments.services(turn)}
     now = TrafficWeights(
         canary=_destination(parts.canary, seen.canary_hash, seen.low),
-        stable=_destination(parts.stable, seen.stable_hash, turn.weight_max - seen.low),
+        stable=_destination(parts.stable, seen.stable_hash, turn.weight_max - seen.low - sum(seen.others.values())),
+        additional=tuple(_destination(name, hashes.get(name), weight) for name, weight in seen.others.items()),
     )
     recorded = dataclasses.replace(status, canary=dataclasses.replace(status.canary, weights=now))
     if before is not None and before.canary.weight == now.canary.weight:

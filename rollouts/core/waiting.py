@@ -11,9 +11,29 @@ from typing import assert_never
 
 from rollouts.api import conditions as c
 from rollouts.api.analysis import Phase
-from rollouts.api.rollout import AnalysisStep, BlueGreenStrategy, CanaryStrategy, Pause, Step
+from rollouts.api.rollout import (
+    AnalysisStep,
+    BlueGreenStrategy,
+    CanaryStrategy,
+    ExperimentStep,
+    Pause,
+    PluginStep,
+    Step,
+)
 from rollouts.api.status import PauseReason, RolloutStatus
-from rollouts.core import conditions, counts, cutover, gates, pause, progress, slots, steps, traffic
+from rollouts.core import (
+    conditions,
+    counts,
+    cutover,
+    experiments,
+    gates,
+    pause,
+    plugin_step,
+    progress,
+    slots,
+    steps,
+    traffic,
+)
 from rollouts.core.cutover import Stage
 from rollouts.core.observed import ReplicaSet, Unreadable
 from rollouts.core.sizing import deadline_of
@@ -118,6 +138,10 @@ def _at_step(turn: Turn, status: RolloutStatus, step: Step) -> str:
         case AnalysisStep():
             fails = f"; if it fails, the update is aborted{_short(turn, status)}"
             words = f"waits for {outcome.why}{_evidence(turn, status)}{fails}"
+        case ExperimentStep():
+            words = f"waits for {outcome.why}; if it fails, the update is aborted{_short(turn, status)}"
+        case PluginStep() if plugin_step.is_waiting(status):
+            words = f"waits for {outcome.why}; if it fails, the update is aborted{_short(turn, status)}"
         case _:
             words = f"waits for {outcome.why}{_pods(turn, status)}"
     return f"{place} {words}{_watched(status)}"
@@ -177,14 +201,24 @@ def _pods(turn: Turn, status: RolloutStatus) -> str:
 
 
 def _inconclusive(turn: Turn, status: RolloutStatus) -> str:
+    since = next((each.start_time for each in status.pause_conditions if each.reason in pause.INCONCLUSIVE), None)
+    held = f"held since {_time(since)} for a person"
+    if pause.is_paused_for(status, PauseReason.INCONCLUSIVE_EXPERIMENT):
+        moves = "resume runs another one, promote goes on without it, abort goes back to stable"
+        return f"{_experiment(turn, status)}; {held}: {moves}"
     run = next((ref for ref in slots.refs(status) if ref.status == Phase.INCONCLUSIVE), None)
     name = f"analysis {run.name}" if run else "an analysis"
     why = f" ({run.message})" if run and run.message else ""
     is_step = run is not None and run is slots.STEP.get(status)
     on = "promote goes on without it" if is_step else "promote full goes on without it"
-    since = next((each.start_time for each in status.pause_conditions if each.reason in pause.INCONCLUSIVE), None)
-    held = f"{name} was inconclusive{why}; held since {_time(since)} for a person"
-    return f"{held}: resume measures again, {on}, abort goes back to stable"
+    return f"{name} was inconclusive{why}; {held}: resume measures again, {on}, abort goes back to stable"
+
+
+def _experiment(turn: Turn, status: RolloutStatus) -> str:
+    """What an experiment that proved nothing said."""
+    seen = experiments.current(turn, status)
+    said = experiments.proven_phase(seen)[1] if seen is not None else ""
+    return f"experiment {status.canary.current_experiment} was inconclusive{f' ({said})' if said else ''}"
 
 
 def _finishing(turn: Turn, status: RolloutStatus) -> str:

@@ -25,6 +25,7 @@ from rollouts.kube.kinds import (
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
     EVENTS,
+    EXPERIMENTS,
     HASH_LABEL,
     PODS,
     REPLICA_SETS,
@@ -39,7 +40,6 @@ from rollouts.lib import timestamps
 
 Json = Mapping[str, Any]
 
-EXPERIMENTS = Kind(group="argoproj.io", version="v1alpha1", name="Experiment", plural="experiments")
 LABELLED = (REPLICA_SETS, PODS)
 PARTS = (REPLICA_SETS, PODS, ANALYSIS_RUNS, EXPERIMENTS)
 TEMPLATES = (ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES)

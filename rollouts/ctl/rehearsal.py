@@ -6,6 +6,7 @@ turn is how things stood after it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,6 +89,7 @@ class Rehearsal:
 
     def _turn(self) -> tuple[Seen, Plan[RolloutStatus]]:
         seen, roads = seeing.seen(self._cluster.family(), self._routers)
+        seen = dataclasses.replace(seen, step_answers=self._cluster.step_answers)
         plan = decide(seen, now=self._cluster.now)
         for action in plan.actions:
             self._cluster.carry_out(action, roads)

@@ -1,8 +1,8 @@
 """The stand-in for a cluster in which `rollouts plan` plays a Rollout, on a clock of its own.
 
-Pods become available after a fixed time, analyses pass as early as they can, and traffic goes at once where Services
-and routers lead it. What a router writes is its own rendering, stored whole. Nothing here knows what a rollout does
-next.
+Pods become available after a fixed time, analyses and experiments pass as early as they can, step plugins are done at
+once, and traffic goes at once where Services and routers lead it. What a router writes is its own rendering, stored
+whole. Nothing here knows what a rollout does next.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ from rollouts.api.rollout import DEFAULT_REPLICAS
 from rollouts.core import actions as act
 from rollouts.core import naming
 from rollouts.core.actions import Action
+from rollouts.core.observed import StepAnswerSeen
 from rollouts.core.roads import Roads
-from rollouts.ctl import pod_template, rehearsed_analysis
+from rollouts.ctl import pod_template, rehearsed_analysis, rehearsed_experiment
 from rollouts.ctl.family import Family, Json, name_of
 from rollouts.kube.kinds import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
+    EXPERIMENTS,
     INGRESSES,
     POD_TEMPLATES,
     REPLICA_SETS,
     SERVICES,
 )
 from rollouts.lib import timestamps
-from rollouts.ports import TrafficIntent, Unknown
+from rollouts.ports import StepAnswer, StepPhase, TrafficIntent, Unknown
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -39,6 +41,7 @@ Stored = dict[str, Any]
 
 OnReplicaSet = act.CreateReplicaSet | act.ScaleReplicaSet | act.PatchReplicaSet | act.DeleteReplicaSet
 OnRun = act.CreateAnalysisRun | act.TerminateAnalysisRun | act.DeleteAnalysisRun
+OnExperiment = act.CreateExperiment | act.TerminateExperiment | act.DeleteExperiment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,9 @@ class Cluster:
         self._available_after = timedelta(seconds=available_after)
         self._templates = cast.templates
         self._runs: dict[str, Stored] = {}
+        self._experiments: dict[str, Stored] = {}
+        self.step_answers: tuple[StepAnswerSeen, ...] = ()
+        """What step plugins answered: that they are done."""
         self._made_at: dict[str, list[datetime]] = {}
         """When the pods of each ReplicaSet were made, oldest first."""
         self.rollout = self._given(cast.rollout)
@@ -98,6 +104,7 @@ class Cluster:
         by_kind: dict[str, tuple[Json, ...]] = {
             REPLICA_SETS.plural: tuple(self.replica_sets.values()),
             ANALYSIS_RUNS.plural: tuple(self._runs.values()),
+            EXPERIMENTS.plural: tuple(self._experiments.values()),
             SERVICES.plural: tuple(self._services.values()),
             INGRESSES.plural: tuple(self._ingresses.values()),
         }
@@ -123,6 +130,10 @@ class Cluster:
                 self._patch(self.workload, {"spec": {"replicas": action.replicas}})
             case act.CreateAnalysisRun() | act.TerminateAnalysisRun() | act.DeleteAnalysisRun():
                 self._on_run(action)
+            case act.CreateExperiment() | act.TerminateExperiment() | act.DeleteExperiment():
+                self._on_experiment(action)
+            case act.RunStepPlugin():
+                self._answer(action)
             case act.EvictPod() | act.PatchPod() | act.Measure():
                 pass  # there are no single pods, and runs take their course
             case _:
@@ -143,6 +154,11 @@ class Cluster:
         for stored in self._runs.values():
             self.report(stored, rehearsed_analysis.status_at(parse.parse_analysis_run(stored).value, self.now))
 
+        for stored in self._experiments.values():
+            experiment = parse.parse_experiment(stored).value
+            after = self._available_after
+            self.report(stored, rehearsed_experiment.status_at(experiment, self.now, available_after=after))
+
     def workload_pods(self) -> int:
         """The pods of the workload itself."""
         if self.workload is None or self.workload["kind"] == POD_TEMPLATES.name:
@@ -156,7 +172,14 @@ class Cluster:
             rehearsed_analysis.changes_at(parse.parse_analysis_run(each).value, self.now)
             for each in self._runs.values()
         )
-        return (moment for moment in (*pods, *runs) if moment is not None and moment > self.now)
+        experiments = (
+            moment
+            for each in self._experiments.values()
+            for moment in rehearsed_experiment.changes_at(
+                parse.parse_experiment(each).value, self.now, available_after=self._available_after
+            )
+        )
+        return (moment for moment in (*pods, *runs, *experiments) if moment is not None and moment > self.now)
 
     def _given(self, stored: Json) -> Stored:
         """An object of the files as the cluster has it."""
@@ -194,6 +217,26 @@ class Cluster:
                 self._delete(self._runs, action.name)
             case _:
                 assert_never(action)
+
+    def _on_experiment(self, action: OnExperiment) -> None:
+        match action:
+            case act.CreateExperiment():
+                self._create(self._experiments, action.name, action.manifest)
+            case act.TerminateExperiment():
+                self._patch(self._experiments[action.name], {"spec": {"terminate": True}})
+            case act.DeleteExperiment():
+                self._delete(self._experiments, action.name)
+            case _:
+                assert_never(action)
+
+    def _answer(self, action: act.RunStepPlugin) -> None:
+        """A plugin is done at once; the answer wakes its Rollout, as a write would."""
+        answer = StepAnswer(phase=StepPhase.SUCCESSFUL)
+        seen = StepAnswerSeen(
+            key=action.key, operation=action.operation, ordinal=action.ordinal, at=self.now, answer=answer
+        )
+        self.step_answers = (*self.step_answers, seen)
+        self.version += 1
 
     def _set_traffic(self, intent: TrafficIntent, roads: Roads) -> None:
         rendered = roads.rendered(intent)

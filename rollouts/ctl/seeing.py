@@ -13,16 +13,26 @@ from typing import Any
 
 from rollouts.api import parse
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
+from rollouts.api.experiment import Experiment
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
-from rollouts.core import naming, resolved, roles, sight
+from rollouts.core import naming, resolved, roles, served, sight
 from rollouts.core.decide import decide
 from rollouts.core.observed import Pod, ReplicaSet, Seen, Service, Unreadable
 from rollouts.core.plan import Plan
 from rollouts.core.roads import Roads, Routers, roads
 from rollouts.core.sight import Hidden
 from rollouts.ctl.family import BEGINNING, TEMPLATES, Family, Json, created_at, is_owned, name_of, uid_of
-from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, PODS, REPLICA_SETS, ROUTED, SERVICES, Kind
+from rollouts.kube.kinds import (
+    ANALYSIS_RUNS,
+    ANALYSIS_TEMPLATES,
+    EXPERIMENTS,
+    PODS,
+    REPLICA_SETS,
+    ROUTED,
+    SERVICES,
+    Kind,
+)
 from rollouts.lib import selectors
 from rollouts.ports import Manifest, ObjectRef, Unknown
 
@@ -71,6 +81,8 @@ def seen(family: Family, routers: Routers) -> tuple[Seen, Roads]:
         replica_sets=tuple(each for each in sets if each.is_owned),
         names_taken={each.name: each for each in sets if not each.is_owned},
         analysis_runs=_runs(family),
+        experiments=_experiments(family),
+        step_plugins=dict.fromkeys(served.plugins_named(rollout.spec), ""),  # which there are, its controller knows
         templates=_templates(family, rollout.meta.namespace),
         services=_services(family, rollout),
         routes={road.name: road.seen for road in ways.served},
@@ -160,6 +172,13 @@ def _runs(family: Family) -> tuple[AnalysisRun, ...] | Unreadable:
     if why is not None:
         return Unreadable(why=why)
     return tuple(parse.parse_analysis_run(each).value for each in family.of(ANALYSIS_RUNS, family.rollout))
+
+
+def _experiments(family: Family) -> tuple[Experiment, ...] | Unreadable:
+    why = family.unread.get(EXPERIMENTS.plural)
+    if why is not None:
+        return Unreadable(why=why)
+    return tuple(parse.parse_experiment(each).value for each in family.of(EXPERIMENTS, family.rollout))
 
 
 def _templates(family: Family, namespace: str) -> Mapping[TemplateRef, AnalysisTemplate | Unreadable]:

@@ -18,7 +18,6 @@ from rollouts.core import naming
 from rollouts.ctl import measurements, pods, summary
 from rollouts.ctl.amounts import age, brief
 from rollouts.ctl.family import (
-    EXPERIMENTS,
     Family,
     Json,
     annotation,
@@ -27,7 +26,7 @@ from rollouts.ctl.family import (
     name_of,
     revision_of,
 )
-from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPLICA_SETS
+from rollouts.kube.kinds import ANALYSIS_RUNS, EXPERIMENTS, PODS, REPLICA_SETS
 from rollouts.lib import timestamps
 
 EXPERIMENT_TEMPLATE = "experiment.argoproj.io/template-name"

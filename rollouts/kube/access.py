@@ -55,6 +55,13 @@ PERMISSIONS = (
         ("get", "list", "watch", "create", "patch", "delete"),
         "start runs, write their status, end them, keep few of them",
     ),
+    Permission(
+        Scope.WORK,
+        "argoproj.io",
+        ("experiments",),
+        ("get", "list", "watch", "create", "patch", "delete"),
+        "start those of steps, end them, keep few of them",
+    ),
     Permission(Scope.WORK, "argoproj.io", ("analysistemplates",), ("list", "watch"), "make runs from them"),
     Permission(
         Scope.WORK,

@@ -14,7 +14,7 @@ from typing import Any
 from rollouts.core import actions
 from rollouts.kube.client import Json, Writer
 from rollouts.kube.errors import AlreadyExists, Conflict, NotFound, Throttled
-from rollouts.kube.kinds import ANALYSIS_RUNS, DEPLOYMENTS, PODS, REPLICA_SETS, ROLLOUTS, SERVICES, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, DEPLOYMENTS, EXPERIMENTS, PODS, REPLICA_SETS, ROLLOUTS, SERVICES, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,25 @@ class Applier:
         except (NotFound, Conflict):
             pass
         return Gone(ANALYSIS_RUNS, action.name, action.uid)
+
+    async def create_experiment(self, namespace: str, action: actions.CreateExperiment) -> Outcome:
+        """Create an Experiment, or find the one that has the derived name."""
+        return await self._create(EXPERIMENTS, namespace, action.name, action.manifest)
+
+    async def terminate_experiment(self, namespace: str, action: actions.TerminateExperiment) -> Outcome:
+        """Ask an Experiment to end; one that is gone has ended."""
+        try:
+            return await self._merge(EXPERIMENTS, namespace, action.name, {"spec": {"terminate": True}})
+        except NotFound:
+            return Nothing()
+
+    async def delete_experiment(self, namespace: str, action: actions.DeleteExperiment) -> Outcome:
+        """Delete exactly the Experiment that was seen; gone, or replaced by a namesake, is fine."""
+        try:
+            await self._writer.delete(EXPERIMENTS.path(namespace, action.name), preconditions={"uid": action.uid})
+        except (NotFound, Conflict):
+            pass
+        return Gone(EXPERIMENTS, action.name, action.uid)
 
     async def evict_pod(self, namespace: str, action: actions.EvictPod) -> Outcome:
         """Ask for an eviction. A disruption budget's refusal is an answer; a pod that is gone needs none."""

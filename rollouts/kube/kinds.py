@@ -58,6 +58,7 @@ def _argo(name: str, *, is_namespaced: bool = True) -> Kind:
 
 ROLLOUTS = _argo("Rollout")
 ANALYSIS_RUNS = _argo("AnalysisRun")
+EXPERIMENTS = _argo("Experiment")
 ANALYSIS_TEMPLATES = _argo("AnalysisTemplate")
 CLUSTER_ANALYSIS_TEMPLATES = _argo("ClusterAnalysisTemplate", is_namespaced=False)
 REPLICA_SETS = Kind(group="apps", version="v1", name="ReplicaSet", plural="replicasets")
@@ -87,6 +88,7 @@ WATCHED = (
     ROLLOUTS,
     REPLICA_SETS,
     ANALYSIS_RUNS,
+    EXPERIMENTS,
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
     SERVICES,
@@ -110,6 +112,6 @@ def label_selector(kind: Kind, instance_id: str) -> str:
     """What the server filters by when `kind` is listed or watched; empty: nothing."""
     if kind == REPLICA_SETS:
         return HASH_LABEL
-    if kind in (ROLLOUTS, ANALYSIS_RUNS):
+    if kind in (ROLLOUTS, ANALYSIS_RUNS, EXPERIMENTS):
         return f"{INSTANCE_LABEL}={instance_id}" if instance_id else f"!{INSTANCE_LABEL}"
     return ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from rollouts.core.observed import VerbOwner
-from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, EXPERIMENTS, REPLICA_SETS, Key, Kind
 from rollouts.lib import timestamps
 from rollouts.runtime.kept import LAST_APPLIED, kept
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 ENDED_REMEMBERED_MAX = 1000  # deletions; more than happen between a write and the event of it
 VERB_PREFIX = "rollouts.io/"
-OWNED = (REPLICA_SETS, ANALYSIS_RUNS)
+OWNED = (REPLICA_SETS, ANALYSIS_RUNS, EXPERIMENTS)
 """Kinds that are found by their owner, or by the name they were derived from; no others are mapped."""
 
 

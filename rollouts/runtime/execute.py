@@ -16,17 +16,20 @@ from rollouts.kube.kinds import DEPLOYMENTS, REPLICA_SETS, SERVICES, Key
 from rollouts.ports import TrafficIntent
 from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.routes import Roads, Write, kind_of
+from rollouts.runtime.step_calls import StepCalls
 
 OnReplicaSet = actions.CreateReplicaSet | actions.ScaleReplicaSet | actions.PatchReplicaSet | actions.DeleteReplicaSet
 OnRun = actions.CreateAnalysisRun | actions.TerminateAnalysisRun | actions.DeleteAnalysisRun
+OnExperiment = actions.CreateExperiment | actions.TerminateExperiment | actions.DeleteExperiment
 
 
 class Executor:
     """Carries out actions decided for one object."""
 
-    def __init__(self, applier: Applier, measurer: Measurer) -> None:
+    def __init__(self, applier: Applier, measurer: Measurer, step_calls: StepCalls) -> None:
         self._applier = applier
         self._measurer = measurer
+        self._step_calls = step_calls
 
     async def execute(self, key: Key, action: Action, roads: Roads) -> AsyncIterator[Outcome | Note]:
         """Carry out one action for the object at `key`, and tell of each write as it is done: what became of it, and
@@ -40,6 +43,8 @@ class Executor:
                     yield outcome
             case actions.Measure():
                 self._measurer.start(key, action)
+            case actions.RunStepPlugin():
+                self._step_calls.start(key, action)
             case _:
                 yield await self._write(key, action)
 
@@ -88,6 +93,7 @@ class Executor:
         key: Key,
         action: OnReplicaSet
         | OnRun
+        | OnExperiment
         | actions.PatchService
         | actions.ScaleWorkload
         | actions.PatchRollout
@@ -98,6 +104,8 @@ class Executor:
         match action:
             case actions.CreateAnalysisRun() | actions.TerminateAnalysisRun() | actions.DeleteAnalysisRun():
                 return await self._on_run(key, action)
+            case actions.CreateExperiment() | actions.TerminateExperiment() | actions.DeleteExperiment():
+                return await self._on_experiment(key, action)
             case actions.PatchService():
                 return await self._applier.patch_service(key.namespace, action)
             case actions.ScaleWorkload():
@@ -119,6 +127,17 @@ class Executor:
                 return await self._applier.terminate_analysis_run(key.namespace, action)
             case actions.DeleteAnalysisRun():
                 return await self._applier.delete_analysis_run(key.namespace, action)
+            case _:
+                assert_never(action)
+
+    async def _on_experiment(self, key: Key, action: OnExperiment) -> Outcome:
+        match action:
+            case actions.CreateExperiment():
+                return await self._applier.create_experiment(key.namespace, action)
+            case actions.TerminateExperiment():
+                return await self._applier.terminate_experiment(key.namespace, action)
+            case actions.DeleteExperiment():
+                return await self._applier.delete_experiment(key.namespace, action)
             case _:
                 assert_never(action)
 

@@ -26,6 +26,7 @@ from rollouts.runtime.intake import Intake
 from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.pump import Pump
 from rollouts.runtime.queue import WorkQueue
+from rollouts.runtime.step_calls import StepCalls
 from rollouts.runtime.worker import Worker, work
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class Parts:
     crews: tuple[Crew, ...]
     events: EventRecorder
     measurer: Measurer
+    step_calls: StepCalls
 
 
 async def live(parts: Parts, stop: asyncio.Event) -> Ending:
@@ -89,6 +91,7 @@ async def live(parts: Parts, stop: asyncio.Event) -> Ending:
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         await parts.measurer.close()
+        await parts.step_calls.close()
         await parts.pump.stop()
     log.info("controller_ended", ending=ending.name)
     return ending

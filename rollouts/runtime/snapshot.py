@@ -15,13 +15,14 @@ from typing import Any
 from rollouts.api import parse
 from rollouts.api.analysis import AnalysisRun, AnalysisTemplate, TemplateRef
 from rollouts.api.codec import Problem
-from rollouts.api.rollout import Rollout
+from rollouts.api.experiment import Experiment
+from rollouts.api.rollout import CanaryStrategy, ExperimentStep, Rollout
 from rollouts.core import roles, sight
 from rollouts.core.naming import REVISION
 from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Service, Unreadable
 from rollouts.core.sight import Hidden
 from rollouts.kube.errors import Unreachable
-from rollouts.kube.kinds import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES, Key, Kind
+from rollouts.kube.kinds import ANALYSIS_RUNS, EXPERIMENTS, REPLICA_SETS, ROLLOUTS, SERVICES, Key, Kind
 from rollouts.lib import selectors, timestamps
 from rollouts.runtime.cache import Cache, Entry, Json, metadata
 from rollouts.runtime.readings import Readings
@@ -119,6 +120,8 @@ class Snapshots:
             names_taken=others,
             analysis_runs=self._analysis_runs(entry),
             run_names_taken=self._run_names_taken(entry, mine),
+            experiments=self._experiments(entry),
+            experiment_names_taken=self._experiment_names_taken(entry, rollout, mine),
             templates=self._templates(entry),
             services=self._services(rollout),
             routes={road.name: road.seen for road in roads.served},
@@ -194,15 +197,31 @@ class Snapshots:
 
     def _run_names_taken(self, owner: Entry, versions: Iterable[ReplicaSet]) -> frozenset[str]:
         """Runs named as the runs of our versions would be, that somebody else controls."""
-        mine = {entry.key for entry in self._cache.owned(ANALYSIS_RUNS, owner.uid)}
         stems: set[str] = set()
         for version in versions:
             stems |= {version.name, f"{version.name}-{version.annotations.get(REVISION, '')}"}
-        alike = [
-            entry.key
-            for stem in stems
-            for entry in self._cache.named_after(ANALYSIS_RUNS, Key(owner.key.namespace, stem))
-        ]
+        return self._taken(ANALYSIS_RUNS, owner, stems)
+
+    def _experiments(self, owner: Entry) -> tuple[Experiment, ...] | Unreadable:
+        why = self.unreadable(EXPERIMENTS)
+        if why is not None:
+            return Unreadable(why=why)
+        found = [entry.parsed("experiment", _experiment) for entry in self._cache.owned(EXPERIMENTS, owner.uid)]
+        return tuple(sorted(found, key=lambda each: (each.meta.creation_timestamp or BEGINNING, each.meta.name)))
+
+    def _experiment_names_taken(self, owner: Entry, rollout: Rollout, versions: Iterable[ReplicaSet]) -> frozenset[str]:
+        """Experiments named as those of our steps would be, that somebody else controls."""
+        strategy = rollout.spec.strategy
+        steps = strategy.steps if isinstance(strategy, CanaryStrategy) else ()
+        places = [index for index, step in enumerate(steps) if isinstance(step, ExperimentStep)]
+        revisions = [f"{version.name}-{version.annotations.get(REVISION, '')}" for version in versions if places]
+        stems = [*revisions, *(f"{revision}-{index}" for revision in revisions for index in places)]
+        return self._taken(EXPERIMENTS, owner, stems)
+
+    def _taken(self, kind: Kind, owner: Entry, stems: Iterable[str]) -> frozenset[str]:
+        """Names one word longer than these stems, of objects that this owner does not control."""
+        mine = {entry.key for entry in self._cache.owned(kind, owner.uid)}
+        alike = [entry.key for stem in stems for entry in self._cache.named_after(kind, Key(owner.key.namespace, stem))]
         return frozenset(key.name for key in alike if key not in mine)
 
     def _templates(self, owner: Entry) -> Mapping[TemplateRef, AnalysisTemplate | Unreadable]:
@@ -238,6 +257,10 @@ def service_of(entry: Entry) -> Service:
 def _run(entry: Entry) -> tuple[AnalysisRun, tuple[Problem, ...]]:
     parsed = parse.parse_analysis_run(entry.object)
     return parsed.value, tuple(problem for problem in parsed.problems if problem.path.startswith("spec"))
+
+
+def _experiment(entry: Entry) -> Experiment:
+    return parse.parse_experiment(entry.object).value
 
 
 def _template(entry: Entry) -> AnalysisTemplate | Unreadable:

@@ -1,9 +1,9 @@
 """Which keys a change concerns: from an event to the queues.
 
-A ReplicaSet and an AnalysisRun lead to the Rollout that controls them, before and after the change; a Service, a
-workload, an object of a router or a template leads to the Rollouts that name it, a template also through other
-templates. A Service that a Rollout pointed is worked on itself, and looked at when that Rollout stops naming it. What
-everyone shares is looked up in maps; no event walks through all objects. What a key's turn does about it does not
+A ReplicaSet, an AnalysisRun and an Experiment lead to the Rollout that controls them, before and after the change; a
+Service, a workload, an object of a router or a template leads to the Rollouts that name it, a template also through
+other templates. A Service that a Rollout pointed is worked on itself, and looked at when that Rollout stops naming it.
+What everyone shares is looked up in maps; no event walks through all objects. What a key's turn does about it does not
 belong here."""
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rollouts.kube.kinds import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
+    EXPERIMENTS,
     REPLICA_SETS,
     ROLLOUTS,
     SERVICES,
@@ -63,7 +64,7 @@ class Triggers:
             self._note_names(change)
             rollout = change.entries[-1]
             return {Trigger(ROLLOUTS, rollout.key, is_urgent=asks_for_abort(rollout)), *self._left(change)}
-        if kind == REPLICA_SETS:
+        if kind in (REPLICA_SETS, EXPERIMENTS):
             return {trigger for entry in change.entries for trigger in self._owners(entry)}
         if kind == ANALYSIS_RUNS:
             owners = {trigger for entry in change.entries for trigger in self._owners(entry)}
@@ -91,7 +92,7 @@ class Triggers:
             yield from self._adopters(entry)
         elif is_rollout(owner):
             key = Key(entry.key.namespace, str(owner.get("name", "")))
-            yield Trigger(ROLLOUTS, key, is_urgent=entry.kind == ANALYSIS_RUNS and has_failed(entry.object))
+            yield Trigger(ROLLOUTS, key, is_urgent=has_failed(entry))
 
     def _adopters(self, orphan: Entry) -> Iterator[Trigger]:
         """An orphan is looked at by the Rollout after which it is named."""
@@ -197,6 +198,7 @@ def asks_for_abort(entry: Entry) -> bool:
     return ABORT_ANNOTATION in annotations or bool(status.get("abort") and not status.get("abortedAt"))
 
 
-def has_failed(run: Json) -> bool:
-    """Whether an analysis ended in a way that aborts."""
-    return (run.get("status") or {}).get("phase") in ("Failed", "Error")
+def has_failed(entry: Entry) -> bool:
+    """Whether an analysis or an experiment ended in a way that aborts."""
+    is_judged = entry.kind in (ANALYSIS_RUNS, EXPERIMENTS)
+    return is_judged and (entry.object.get("status") or {}).get("phase") in ("Failed", "Error")

@@ -5,6 +5,8 @@
     # or              blueGreen: {activeService: web, ...} instead of steps and canary
     # or              routed: {dynamicStableScale: true, ...} a canary with a router and Services for both roles
     pods: {broken: never, slow: 40}            # seconds until a pod of that image is ready; 5 for all others
+    experiments: {5: Running, 65: "Failed: slower"}    # what an Experiment comes to at which age
+    plugin: [Running, "error: no", Successful] # what the plugin answers, time after time; the last one stays
     pods-per-second: 2                         # how fast they are made; all at once where nothing is said
     metrics: {success-rate: {0: 1.0, 75: 0.2}} # what the query answers from that second on; a text is an error
     templates: {success-rate: {count: 3, interval: 10s}}   # fields of the one metric of a template
@@ -15,12 +17,13 @@
 
 A story has a line for every note, and after each moment at which something changed a line for where that left the
 Rollout: phase, step, and for each version the pods available of those asked for, and what they wear; of blue-green and
-of routed canaries also where Services lead, and the canary's weight as each router has it.
+of routed canaries also where Services lead, and the canary's weight as each router has it; of
+some steps their Experiment and what their plugin was told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,9 +31,11 @@ from typing import Any
 import yaml
 
 from rollouts.core import naming
+from rollouts.ports import StepAnswer, StepCall, StepPhase
 from tests import roads
 from tests.builders import NOON, Json, a_deployment, a_metric, a_rollout, a_template, referring
 from tests.cluster import Settings, Unreachable
+from tests.stepping import ENDED
 from tests.world import World
 
 ROUTED: Json = {
@@ -102,7 +107,16 @@ def _state(world: World) -> str:
     counts = [f"{_image(raw)} {_count(raw)}{_worn(world, name)}" for name, raw in world.replica_sets.items()]
     sizes = " ".join([*counts, *(f"Deployment {_count(raw)}" for raw in world.workloads.values())])
     ready = next((c["message"] for c in status.get("conditions", []) if c["type"] == "Ready"), "")
-    return f"{status.get('phase', '')}{step}{_led(world)} | {sizes} | {ready}"
+    return f"{status.get('phase', '')}{step}{_led(world)} | {' '.join([sizes, *_steps(world)])} | {ready}"
+
+
+def _steps(world: World) -> Iterator[str]:
+    """Experiments that are not over yet, and what the status says of plugins."""
+    for name, raw in world.experiments.items():
+        if raw.get("status", {}).get("phase") not in ENDED:
+            yield f"experiment {name}{' (to end)' if raw['spec'].get('terminate') else ''}"
+    for entry in world.status.get("canary", {}).get("stepPluginStatuses", []):
+        yield f"{entry['operation']} {entry['index']} {entry['phase']}"
 
 
 def _led(world: World) -> str:
@@ -161,8 +175,26 @@ def _settings(script: Json) -> Settings:
         answer = answers[since]
         return RuntimeError(answer) if isinstance(answer, str) else [answer] if isinstance(answer, float) else answer
 
-    pace = script.get("pods-per-second")
-    return Settings(ready_after=lambda image: pods.get(image, 5), pods_per_second=pace, reading=reading)
+    return Settings(
+        ready_after=lambda image: pods.get(image, 5),
+        pods_per_second=script.get("pods-per-second"),
+        reading=reading,
+        plugin=_plugin(script.get("plugin", ["Successful"])),
+        **({"experiment": script["experiments"]} if "experiments" in script else {}),
+    )
+
+
+def _plugin(answers: list[str]) -> Callable[[StepCall, int], StepAnswer]:
+    """A plugin that runs through these answers, and does at once what it is told at the end."""
+
+    def answer(call: StepCall, asked: int) -> StepAnswer:
+        text = answers[min(asked, len(answers)) - 1] if call.operation == "Run" else "Successful"
+        phase, _, message = text.partition(": ")
+        if phase == "error":
+            raise RuntimeError(message)
+        return StepAnswer(phase=StepPhase(phase), message=message)
+
+    return answer
 
 
 def _happen(world: World, event: Json) -> None:
@@ -218,6 +250,8 @@ EVENTS: Mapping[str, Callable[[World, Any], object]] = {
     "annotate": _annotate,
     "apply": _apply,
     "terminate-run": lambda world, name: world.terminate(name),
+    "terminate-experiment": lambda world, name: world.terminate_experiment(name),
+    "delete-experiment": lambda world, name: world.experiments.pop(name),
     "delete-run": lambda world, name: world.runs.pop(name),
     "delete-replica-set": _delete_replica_set,
     "new-template": _new_template,

@@ -24,6 +24,8 @@ from rollouts.runtime.pump import Event
 from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.readings import Readings
 from rollouts.runtime.routes import Roads
+from rollouts.runtime.step_calls import StepCalls
+from rollouts.runtime.step_plugins import StepPlugins
 from rollouts.runtime.turns import NO_ROADS, Turn
 from rollouts.runtime.worker import Tools, Worker
 from rollouts.sandbox.faults import Faults
@@ -155,10 +157,11 @@ def assemble(client: KubeClient, sent: list[tuple[str, str]], decide: Callable[[
         on_answer=queue.add,
         on_failure=lambda key, seconds: None,
     )
+    step_calls = StepCalls(StepPlugins({}, on_failure=lambda: None), on_answer=queue.add)
     tools = Tools(
         cache=cache,
         intake=intake,
-        executor=Executor(Applier(writer), measurer),
+        executor=Executor(Applier(writer), measurer, step_calls),
         statuses=StatusWriter(writer),
         events=events,
         telemetry=telemetry,

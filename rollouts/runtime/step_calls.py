@@ -1,0 +1,160 @@
+"""Asks step plugins, each call in a thread, and keeps the answers until the Rollouts' statuses show them.
+
+A plugin that hangs holds one thread of its own Rollout: the next question to it waits for that thread and ends as an
+error, while other Rollouts ask the same plugin undisturbed. Nothing here survives the process: a question without an
+answer is asked again, under the same key. What an answer means does not belong here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+
+import structlog
+
+from rollouts.api.rollout import Rollout
+from rollouts.core import plugin_answers, served
+from rollouts.core.actions import RunStepPlugin
+from rollouts.core.observed import Seen, StepAnswerSeen
+from rollouts.kube.kinds import ROLLOUTS, Key
+from rollouts.ports import Operation, StepAnswer, StepCall, Unanswered
+from rollouts.runtime.cache import Change
+from rollouts.runtime.clock import utc_now
+from rollouts.runtime.fairpool import FairPool, NoTurn
+from rollouts.runtime.step_plugins import StepPlugins, Unloadable
+
+log = structlog.get_logger()
+
+DEADLINE_SECONDS = 30.0
+GRACE_SECONDS = 5.0  # a plugin that keeps its deadline answers by then
+TURN_WAIT_SECONDS = 10.0  # for a thread
+
+Question = tuple[str, Operation, int]
+"""What an answer belongs to: the step's key, the operation, and how often that was asked."""
+
+
+class StepCalls:
+    """Open questions and fresh answers, by the Rollout's uid. Used from one event loop."""
+
+    def __init__(
+        self,
+        plugins: StepPlugins,
+        *,
+        on_answer: Callable[[Key], None],
+        pool: FairPool | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._plugins = plugins
+        self._on_answer = on_answer
+        self._pool = pool or FairPool(per_lane=1)
+        self._deadline_seconds = deadline_seconds
+        self._open: dict[str, dict[Question, asyncio.Task[None]]] = {}
+        self._answers: dict[str, dict[Question, StepAnswerSeen]] = {}
+
+    def seen(self, seen: Seen) -> Seen:
+        """What is seen of a Rollout, with what there is to know of its step plugins."""
+        named = served.plugins_named(seen.rollout.spec)
+        return dataclasses.replace(
+            seen, step_plugins=self._plugins.states(named), step_answers=self._waited_for(seen.rollout)
+        )
+
+    def _waited_for(self, rollout: Rollout) -> tuple[StepAnswerSeen, ...]:
+        """What the status does not show yet; what it shows, or has no place for any more, is let go of."""
+        uid = rollout.meta.uid
+        waiting = [(each.operation, (each.executions or 0) + 1) for each in rollout.status.canary.step_plugin_statuses]
+        kept = {
+            question: answer
+            for question, answer in self._answers.get(uid, {}).items()
+            if (question[1], question[2]) in waiting
+        }
+        if kept:
+            self._answers[uid] = kept
+        else:
+            self._answers.pop(uid, None)
+        return tuple(kept.values())
+
+    def start(self, key: Key, action: RunStepPlugin) -> None:
+        """Ask, unless it is being asked or was answered; the answer is in a later snapshot."""
+        uid = str(action.rollout["metadata"]["uid"])
+        question = (action.key, action.operation, action.ordinal)
+        if question in self._open.get(uid, {}) or question in self._answers.get(uid, {}):
+            return
+        task = asyncio.get_running_loop().create_task(self._ask(key, uid, action))
+        self._open.setdefault(uid, {})[question] = task
+        task.add_done_callback(lambda done: self._ended(uid, question))
+
+    def observe(self, change: Change) -> None:
+        """Take note of Rollouts that are gone: nobody waits for their answers any more."""
+        if change.after is None and change.before is not None and change.before.kind == ROLLOUTS:
+            self._drop(change.before.uid)
+
+    def _drop(self, uid: str) -> None:
+        for task in tuple(self._open.get(uid, {}).values()):
+            task.cancel()
+        self._answers.pop(uid, None)
+
+    async def close(self) -> None:
+        """Give up all questions."""
+        tasks = [task for tasks in self._open.values() for task in tasks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def __len__(self) -> int:
+        """Rollouts with an open question or a fresh answer."""
+        return len(self._open.keys() | self._answers.keys())
+
+    def _ended(self, uid: str, question: Question) -> None:
+        questions = self._open.get(uid, {})
+        questions.pop(question, None)
+        if not questions:
+            self._open.pop(uid, None)
+
+    async def _ask(self, key: Key, uid: str, action: RunStepPlugin) -> None:
+        answer, error = await self._call(key, action)
+        question = (action.key, action.operation, action.ordinal)
+        self._answers.setdefault(uid, {})[question] = StepAnswerSeen(
+            key=action.key, operation=action.operation, ordinal=action.ordinal, at=utc_now(), answer=answer, error=error
+        )
+        self._on_answer(key)
+
+    async def _call(self, key: Key, action: RunStepPlugin) -> tuple[StepAnswer | None, str]:
+        """The answer, or why there is none. Everything a stranger's code can do ends here."""
+        is_run = action.operation is Operation.RUN
+        # an end does not wait for a run that hangs
+        lane = f"{action.plugin} {key}" if is_run else f"{action.plugin} {key} {action.operation}"
+        try:
+            return await self._pool.run(
+                lane,
+                lambda: self._asked(action),
+                wait_seconds=TURN_WAIT_SECONDS,
+                run_seconds=self._deadline_seconds + GRACE_SECONDS,
+            ), ""
+        except TimeoutError:
+            return None, f"no answer within {self._deadline_seconds:g} seconds"
+        except NoTurn:
+            return None, "an earlier question to it has not been answered yet"
+        except (Unanswered, Unloadable, plugin_answers.Unfit) as error:
+            return None, str(error)
+        except Exception as error:  # a plugin's bug costs its own Rollout only
+            log.error("step_plugin_failed", plugin=action.plugin, error=type(error).__name__, exc_info=True)
+            return None, f"the plugin failed with {type(error).__name__}; see the controller's log"
+
+    def _asked(self, action: RunStepPlugin) -> StepAnswer:
+        """In a thread: one method of the plugin, and what it returns made fit."""
+        plugin = self._plugins.get(action.plugin, wait_seconds=self._deadline_seconds)
+        call = StepCall(
+            key=action.key,
+            operation=action.operation,
+            rollout=action.rollout,
+            config=action.config,
+            status=action.status,
+            deadline_seconds=self._deadline_seconds,
+        )
+        begin = plugin.start if action.is_first else plugin.poll
+        ask = begin if action.operation is Operation.RUN else plugin.abort
+        try:
+            return plugin_answers.fit(ask(call))
+        except SystemExit as error:  # else the thread would end without a word
+            raise Unanswered("the plugin wanted to end the whole program") from error
