@@ -61,7 +61,12 @@ def a_road() -> tuple[Json, Json, Json]:
 def a_service(name: str) -> Json:
     """A Service as a user has it in a file."""
     meta = {"name": name, "namespace": "shop"}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"selector": {"app": "web"}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta,
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+    }
 
 
 def family_of(world: World, *, words: str = WORDS) -> Family:

@@ -20,10 +20,11 @@ from rollouts.cli import COMMANDS, Command, main
 from rollouts.ctl import explain, sending
 from rollouts.ctl.connection import INTERRUPTED
 from rollouts.kube.client import MERGE_PATCH, KubeClient, Request
-from rollouts.kube.kinds import CRDS, ROLLOUTS
+from rollouts.kube.kinds import CRDS, DEPLOYMENTS, INGRESSES, ROLLOUTS, SERVICES
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Refuse
-from tests.builders import Json, a_rollout, canary, pause
+from tests.builders import Json, a_deployment, a_rollout, blue_green, canary, pause, referring
+from tests.ctl.families import a_road, a_service, routed
 from tests.shell.clusters import LOOSE_CRDS, a_crd, client_of, create, read
 from tests.shell.processes import a_controller, until
 
@@ -73,6 +74,11 @@ def a_web(**spec: Any) -> Json:
     return web
 
 
+def in_default(stored: Json) -> Json:
+    """The same object, not stored yet, in the namespace of the kubeconfig."""
+    return {**stored, "metadata": {"name": stored["metadata"]["name"], "namespace": "default"}}
+
+
 @asynccontextmanager
 async def a_terminal(
     folder: Path, capture: pytest.CaptureFixture[str], *, crds: tuple[Json, ...] = (), workloads: bool = True
@@ -114,6 +120,58 @@ async def test_an_update_is_steered_from_a_terminal(tmp_path: Path, capsys: pyte
         assert "template of revision 2" in await terminal.type("undo web")
         stored = await read(terminal.admin, ROLLOUTS, "web")
         assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "v2"
+
+
+async def test_blue_green_is_steered_from_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It waits before its switch; promote switches, and there is no step to skip."""
+    async with a_terminal(tmp_path, capsys) as (sandbox, terminal), a_controller(sandbox, tmp_path):
+        for name in ("web-active", "web-preview"):
+            await create(terminal.admin, SERVICES, in_default(a_service(name)))
+        await create(
+            terminal.admin, ROLLOUTS, in_default(a_rollout(blue_green(autoPromotionEnabled=False), replicas=1))
+        )
+        await terminal.type("status web --timeout 20s")
+        await terminal.type("set image web web=v2")
+        await terminal.until(lambda status: status.get("pauseConditions"))
+        told = await terminal.type("explain web")
+        assert "Service web-active leads to revision 1 (stable, active)" in told
+        assert "rollouts promote web" in told
+        assert "blue-green has no steps to skip" in await terminal.type("promote web -c", code=1)
+        assert "preview" in await terminal.type("get web")
+        assert "users are to reach the new version" in await terminal.type("promote web")
+        await terminal.until(lambda status: status.get("phase") == "Healthy")
+        assert "there is nothing to promote" in await terminal.type("promote web")
+
+
+async def test_a_routed_canary_is_told_with_its_weight(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the Ingress holds is evidence; what may not be read is named."""
+    async with a_terminal(tmp_path, capsys) as (sandbox, terminal), a_controller(sandbox, tmp_path):
+        canary_service, stable_service, ingress = (in_default(each) for each in a_road())
+        for kind, stored in ((SERVICES, canary_service), (SERVICES, stable_service), (INGRESSES, ingress)):
+            await create(terminal.admin, kind, stored)
+        await create(terminal.admin, ROLLOUTS, in_default(a_rollout(routed(20, pause()), replicas=1)))
+        await terminal.type("status web --timeout 20s")
+        await terminal.type("set image web web=v2")
+        await terminal.until(lambda status: status.get("pauseConditions"))
+        assert "nginx sends 20 of 100 to the canary" in await terminal.type("explain web")
+        assert "set 20, actual 20" in await terminal.type("get web")
+        sandbox.faults.inject(Refuse(code=403), resource="ingresses", verb="list")
+        assert "nginx: the weight in force is unknown: " in await terminal.type("explain web")
+
+
+async def test_a_deployment_is_updated_by_its_rollouts_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Images are set and taken back where the pod template is."""
+    async with a_terminal(tmp_path, capsys) as (sandbox, terminal), a_controller(sandbox, tmp_path):
+        await create(terminal.admin, DEPLOYMENTS, in_default(a_deployment(replicas=0)))
+        await create(terminal.admin, ROLLOUTS, in_default(referring(a_rollout(canary(50, pause()), replicas=1))))
+        await terminal.type("status web --timeout 20s")
+        assert "set web to v2" in await terminal.type("set image web web=v2")
+        await terminal.until(lambda status: status.get("pauseConditions"))
+        assert "workload  Deployment web, desired 0" in await terminal.type("get web")
+        assert "template of revision 1" in await terminal.type("undo web")
+        stored = await read(terminal.admin, DEPLOYMENTS, "web")
+        assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "v1"
+        assert "template" not in (await read(terminal.admin, ROLLOUTS, "web"))["spec"]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
