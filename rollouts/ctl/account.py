@@ -60,12 +60,13 @@ def account(family: Family, routers: Routers, now: datetime) -> Account:
     is_quiet = summary.said(rollout).phase == "Healthy"
     traffic = () if seen is None or is_quiet else leading.told(seen)
     follows = "" if seen is None else ahead.following(seen, now=now)
-    coming = (*_measured_next(runs, now), follows, *_looked_at(played, now))
+    left = () if seen is None else tuple(ahead.leaving(seen))
+    coming = (*_measured_next(runs, now), follows, *left, *_looked_at(played, now)) if is_going else left
     return Account(
         said=summary.said(rollout),
         waits=tuple(with_distance(text, now) for text in waits),
         evidence=(*traffic, *_pods_in_the_way(family), *_evidence(runs, told=" ".join(waits)), *_unread(family)),
-        next=tuple(with_distance(text, now) for text in coming if text) if is_going else (),
+        next=tuple(with_distance(text, now) for text in coming if text),
         aborts=(*_aborts(rollout, runs), "a person") if is_going else (),
     )
 

@@ -1,20 +1,25 @@
-"""What comes after what an update waits for now: the next step of a canary, the stages left of blue-green. Pure."""
+"""What comes after what an update waits for now: the next step of a canary, or the stages left of blue-green.
+
+And what goes by itself: versions whose time is over, and the pods of a workload whose place the Rollout takes. Pure.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import assert_never
 
 from rollouts.api.rollout import BlueGreenStrategy, Rollout, SetWeight
 from rollouts.api.status import RolloutStatus
-from rollouts.core import cutover, slots
+from rollouts.core import cutover, naming, slots
 from rollouts.core.cutover import Stage
 from rollouts.core.observed import Seen
-from rollouts.core.sizing import DEFAULT_DELAY_SECONDS
+from rollouts.core.sizing import DEFAULT_DELAY_SECONDS, deadline_of
 from rollouts.core.steps import describe
-from rollouts.core.turn import Turn, turn
+from rollouts.core.turn import Turn, revision_of, turn
 from rollouts.ctl import summary
 from rollouts.ctl.amounts import exact
+from rollouts.lib import timestamps
 
 
 def following(seen: Seen, *, now: datetime) -> str:
@@ -26,6 +31,26 @@ def following(seen: Seen, *, now: datetime) -> str:
     if isinstance(strategy, BlueGreenStrategy):
         return _stages(turn(seen, strategy=strategy, now=now), rollout.status)
     return _step(rollout)
+
+
+def leaving(seen: Seen) -> Iterator[str]:
+    """Versions that stay up for a while yet, and the workload's own pods."""
+    for rs in seen.replica_sets:
+        deadline = deadline_of(rs)
+        if rs.is_owned and rs.wanted and deadline is not None:
+            yield f"revision {revision_of(rs)} keeps its pods until {timestamps.render(deadline)}"
+    reference, workload = seen.rollout.spec.workload_ref, seen.workload
+    if reference is not None and workload is not None and workload.wanted:
+        is_over = any(naming.WORKLOAD_RETIRED in rs.annotations for rs in seen.replica_sets)
+        yield f"{workload.kind} {workload.name} {KEPT if is_over else RETIRED.get(reference.scale_down, KEPT)}"
+
+
+KEPT = "keeps its pods until somebody scales it down"
+RETIRED = {
+    "onsuccess": "loses its pods when the Rollout is Healthy (scaleDown: onsuccess)",
+    "progressively": "loses its pods as those of the Rollout become available (scaleDown: progressively)",
+}
+"""What becomes of a workload's pods, by workloadRef.scaleDown."""
 
 
 def _step(rollout: Rollout) -> str:

@@ -73,4 +73,4 @@ def _promotion(rollout: Rollout) -> str:
     index, steps = rollout.status.current_step_index or 0, summary.steps_of(rollout)
     if index + 1 < len(steps):
         return f"go on to step {index + 2} ({describe(steps[index + 1])})"
-    return "go on"
+    return "go on to the promotion"

@@ -146,6 +146,8 @@ def _promote_full(rollout: Rollout, spec: Patch) -> Answer:
     is_wanted = not summary.is_promoted(rollout)
     if not is_wanted and not spec:
         return Nothing("there is nothing to promote: the current version is stable")
+    if rollout.status.promote_full and not spec:
+        return Nothing("it is being promoted in full already: what is left is that its pods become available")
     left = "pauses" if summary.is_blue_green(rollout) else "steps"
     said = f"asked to promote without the {left} and analyses that are left" if is_wanted else "ended the pause"
     return Steer(said=said, status={"promoteFull": True} if is_wanted else {}, spec=spec)

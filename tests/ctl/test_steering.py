@@ -62,6 +62,13 @@ def test_promote_full_skips_what_is_left() -> None:
     assert sent(steering.promote(rollout, is_full=True)) == ({"promoteFull": True}, {"paused": False})
 
 
+def test_a_promotion_in_full_is_asked_for_once() -> None:
+    """What is left then is up to the pods."""
+    rollout = parsed({**BETWEEN, "promoteFull": True})
+    assert isinstance(steering.promote(rollout, is_full=True), Nothing)
+    assert "promote web --full" not in [offer.words for offer in offers.offers(rollout)]
+
+
 def test_a_step_can_be_skipped_alone() -> None:
     """As the public plugin's deprecated flags do it: the index and nothing else."""
     rollout = parsed({**BETWEEN, "currentStepIndex": 0})

@@ -169,6 +169,16 @@ def test_explain_of_a_blue_green_pause(golden: Golden) -> None:
     golden(account(world, words=""))
 
 
+def test_explain_after_a_promotion() -> None:
+    """Until when there is a way back without new pods."""
+    world = a_blue_green_world(scaleDownDelaySeconds=300)
+    world.set_image("v2")
+    world.run(30)
+    told = account(world)
+    assert "revision 1 keeps its pods until 2026-01-01T12:06:05Z (in 4m)" in told
+    assert "You can type" not in told
+
+
 def test_explain_of_an_analysis_after_the_switch(golden: Golden) -> None:
     """Users reach the new version; a failure leads them back."""
     world = a_blue_green_world(postPromotionAnalysis=an_analysis("success-rate"))
@@ -182,7 +192,9 @@ def test_explain_with_a_deployment_that_still_has_pods() -> None:
     rollout = referring(a_rollout(canary(50), replicas=4), scale_down="never")
     world = World(rollout, workload=a_deployment(replicas=4))
     world.run(2)
-    assert "Deployment web has 4 pods of its own, 4 of them ready" in account(world)
+    told = account(world)
+    assert "Deployment web has 4 pods of its own, 4 of them ready" in told
+    assert "Deployment web keeps its pods until somebody scales it down" in told
 
 
 def test_explain_when_the_roads_cannot_be_read() -> None:
