@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from rollouts.api import conditions as c
-from rollouts.api.analysis import Phase
+from rollouts.api.analysis import AnalysisRun, Phase
 from rollouts.api.rollout import (
     AnalysisStep,
     BlueGreenStrategy,
@@ -20,7 +20,7 @@ from rollouts.api.rollout import (
     PluginStep,
     Step,
 )
-from rollouts.api.status import PauseReason, RolloutStatus
+from rollouts.api.status import AnalysisRunRef, PauseReason, RolloutStatus
 from rollouts.core import (
     conditions,
     counts,
@@ -173,10 +173,15 @@ def _evidence(turn: Turn, status: RolloutStatus) -> str:
     runs, ref = turn.seen.analysis_runs, status.canary.current_step_analysis_run_status
     if isinstance(runs, Unreadable):
         return f" (unknown: {runs.why})"
-    run = next((run for run in runs if ref is not None and run.meta.name == ref.name), None)
-    if run is None or run.status.started_at is None:
-        return ""
-    return f" ({run.status.phase} since {_time(run.status.started_at)})"
+    run = None if ref is None else _run(turn, ref)
+    since = None if run is None else run.status.started_at
+    return f" ({run.status.phase} since {_time(since)})" if run is not None and since is not None else ""
+
+
+def _run(turn: Turn, ref: AnalysisRunRef) -> AnalysisRun | None:
+    """The run that a reference names, where it is there to be seen."""
+    runs = turn.seen.analysis_runs
+    return None if isinstance(runs, Unreadable) else next((run for run in runs if run.meta.name == ref.name), None)
 
 
 def _watched(status: RolloutStatus) -> str:
@@ -302,7 +307,11 @@ def _held_back(turn: Turn, status: RolloutStatus) -> str:
 
 def _ran(turn: Turn, status: RolloutStatus, stage: Stage) -> str:
     ref = (slots.BEFORE if stage is Stage.PROVING else slots.AFTER).get(status)
-    return f" ({ref.name}: {ref.status})" if ref is not None else " to start"
+    if ref is None:
+        return " to start"
+    run = _run(turn, ref)
+    since = None if run is None else run.status.started_at
+    return f" ({ref.name}: {ref.status}{f' since {_time(since)}' if since is not None else ''})"
 
 
 def _stable_pods(turn: Turn, status: RolloutStatus) -> str:
