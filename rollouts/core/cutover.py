@@ -91,7 +91,7 @@ def size(turn: Turn, status: RolloutStatus) -> int:
 def is_ready(turn: Turn, status: RolloutStatus) -> bool:
     """Whether the new version has the pods that it is to have now.
 
-    More make it no less ready: a preview may have begun to grow in a turn whose status was lost, the checkpoint with it.
+    More make it no less ready: a preview may have begun to grow in a turn whose status was lost with the checkpoint.
     """
     return turn.new is not None and order.steady(turn.new) >= size(turn, status)
 

@@ -20,9 +20,9 @@ from rollouts.core.steps import describe
 from rollouts.ctl import connection, drawing, family, summary, tree
 from rollouts.ctl.connection import Cluster, CommandError
 from rollouts.ctl.drawing import Head
-from rollouts.ctl.family import EXPERIMENTS, Family, hash_of, workload_kind
+from rollouts.ctl.family import Family, hash_of, workload_kind
 from rollouts.kube.errors import ApiError
-from rollouts.kube.kinds import REPLICA_SETS
+from rollouts.kube.kinds import EXPERIMENTS, REPLICA_SETS
 
 WATCH_SECONDS = 1.0
 
