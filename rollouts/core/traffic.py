@@ -61,14 +61,16 @@ def split(turn: Turn, status: RolloutStatus) -> Split | Unknown:
         return Unknown(why="no router was asked")
     return Split(
         low=min(seen.canary for seen in all_seen),
-        high=max(
-            max(seen.canary for seen in all_seen),
-            max(turn.weight_max - seen.stable - sum(seen.others.values()) for seen in all_seen),
-        ),
+        high=max(max(seen.canary, turn.weight_max - seen.stable - sum(_named(seen).values())) for seen in all_seen),
         canary_hash=_one([seen.canary_hash or order.hash_of(turn, parts.canary) for seen in all_seen]),
         stable_hash=_one([seen.stable_hash or order.hash_of(turn, parts.stable) for seen in all_seen]),
-        others={name: max(each.others.get(name, 0) for each in all_seen) for seen in all_seen for name in seen.others},
+        others={name: max(each.others.get(name, 0) for each in all_seen) for seen in all_seen for name in _named(seen)},
     )
+
+
+def _named(seen: TrafficSeen) -> Mapping[str, int]:
+    """Weights of other Services, without what may reach any version."""
+    return {name: weight for name, weight in seen.others.items() if name}
 
 
 def route(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
