@@ -40,7 +40,7 @@ def checked(parsed: Parsed[Rollout], workload: Json | None) -> Checked:
         return rollout, validate.validate(parsed)
     if workload is None:
         return rollout, (*_unresolved(reference), *validate.validate(parsed))
-    template, selector = _template(workload, reference.kind)
+    template, selector = template_of(workload, reference.kind)
     spec = dataclasses.replace(rollout.spec, selector=rollout.spec.selector or selector)
     whole = dataclasses.replace(rollout, spec=spec)
     problems = validate.validate(dataclasses.replace(parsed, value=whole), resolved_template=template)
@@ -90,7 +90,7 @@ def _without_selector(rollout: Rollout) -> Iterator[Finding]:
         yield at("spec.selector").required("Rollout has missing field '.spec.selector'")
 
 
-def _template(workload: Json, kind: str) -> tuple[Json, Json | None]:
+def template_of(workload: Json, kind: str) -> tuple[Json, Json | None]:
     """The pod template and the selector of a workload."""
     if kind == POD_TEMPLATE:
         return _mapping(workload, "template"), None

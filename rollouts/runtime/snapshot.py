@@ -92,6 +92,12 @@ class Snapshots:
         named = None if entry is None else workload_named(entry)
         return named if named is not None and named[0] == REPLICA_SETS else None
 
+    def watched_workload(self, key: Key) -> Entry | None:
+        """The workload that a Rollout names and that a watch tells of, as far as it exists."""
+        entry = self._cache.get(ROLLOUTS, key)
+        named = None if entry is None else workload_named(entry)
+        return None if named is None or named[0] == REPLICA_SETS else self._cache.get(*named)
+
     def hidden(self, key: Key, *, read: Read = NOTHING) -> Hidden | None:
         """What cannot be seen and without which nothing can be decided; None: nothing is."""
         why = self.unreadable(REPLICA_SETS)

@@ -42,13 +42,15 @@ UNWATCHED_WORKLOAD_PERIOD = timedelta(seconds=30)  # nothing tells of its change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A decision about one version of one object, and the roads of its traffic as they were when it was made."""
+    """A decision about one version of one object, with the workload and the roads of traffic as they were then."""
 
     entry: Entry
     plan: Plan[Any]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     roads: Roads = NO_ROADS
+    workload: Entry | None = None
+    """Where its pod template came from; None: from itself, or from what nobody watches."""
 
 
 class Turns(Protocol):
@@ -111,7 +113,9 @@ class RolloutTurns:
             message = f"Rollout resource added to informer: {key}"
             added = Note(reason="RolloutAddedToInformer", message=message, key=entry.uid)
             plan = dataclasses.replace(plan, notes=(added, *plan.notes))
-        return Turn(entry=entry, plan=plan, before=before, after=codec.encode(plan.status), roads=roads)
+        workload = self._snapshots.watched_workload(key)
+        after = codec.encode(plan.status)
+        return Turn(entry=entry, plan=plan, before=before, after=after, roads=roads, workload=workload)
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
         """A new version whose ReplicaSet cannot be made says so in its Progressing condition."""

@@ -34,6 +34,7 @@ from rollouts.runtime.intake import Intake
 from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.routes import Roads
 from rollouts.runtime.turns import Turn, Turns
+from rollouts.runtime.workloads import is_same_template
 from rollouts.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -198,10 +199,16 @@ class Worker:
         self._doubts.pop(key, None)
 
     def _check_still_meant(self, turn: Turn) -> None:
-        """A plan is for one generation of the object: what its author changed meanwhile is not acted on half-way."""
+        """A plan is for one generation of the object, and one pod template wherever that comes from: what its author
+        changed meanwhile is not acted on half-way."""
         now = self._tools.cache.get(self._kind, turn.entry.key)
         if now is None or now.uid != turn.entry.uid or now.generation != turn.entry.generation:
             raise Conflict("the object changed while its plan was carried out")
+        source = turn.workload
+        if source is not None and not is_same_template(source, self._tools.cache.get(source.kind, source.key)):
+            raise Conflict(
+                f"{source.kind.name} {source.key.name} changed while a plan for its template was carried out"
+            )
 
     def _note_outcome(self, owner: Entry, outcome: Outcome) -> None:
         match outcome:

@@ -52,6 +52,15 @@ def seen_workload(workload: Entry) -> Workload:
     return resolved.seen_workload(workload.object, workload.kind.name)
 
 
+def is_same_template(before: Entry, now: Entry | None) -> bool:
+    """Whether a workload still says what was decided on; how many pods it has is another matter."""
+    if now is None or now.uid != before.uid:
+        return False
+    stored = (each.object for each in (before, now))
+    older, newer = (resolved.template_of(each, before.kind.name) for each in stored)
+    return older == newer
+
+
 def _kind(api_version: str, name: str) -> Kind | None:
     group = resolved.group_of(api_version)
     return next((kind for kind in WORKLOADS if (kind.group, kind.name) == (group, name)), None)

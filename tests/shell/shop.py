@@ -47,6 +47,7 @@ class Wish:
     notes: tuple[Note, ...] = ()
     requeue_at: datetime | None = None
     roads: Roads = NO_ROADS
+    workload: Entry | None = None
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class FakeTurns:
         wish = self.decide(entry)
         plan: Plan[Any] = Plan(actions=wish.actions, status=None, requeue_at=wish.requeue_at, notes=wish.notes)
         before = entry.object.get("status", {})
-        return Turn(entry=entry, plan=plan, before=before, after=wish.status, roads=wish.roads)
+        return Turn(entry=entry, plan=plan, before=before, after=wish.status, roads=wish.roads, workload=wish.workload)
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
         return dataclasses.replace(turn, after={**turn.after, "refused": why})

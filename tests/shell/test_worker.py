@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,7 +20,15 @@ from rollouts.runtime.pump import Event
 from rollouts.runtime.worker import RECONCILIATION_ERROR
 from rollouts.sandbox.faults import Refuse
 from tests.shell.clusters import create, read
-from tests.shell.objects import a_replica_set, a_routed_rollout, a_service, an_ingress
+from tests.shell.objects import (
+    a_deployment,
+    a_replica_set,
+    a_routed_rollout,
+    a_service,
+    an_ingress,
+    entry,
+    event,
+)
 from tests.shell.pictures import picture_of
 from tests.shell.shop import NOW, WEB, Shop, Wish, a_shop, a_stormy_shop, always
 
@@ -143,6 +151,31 @@ async def test_a_plan_for_an_older_generation_is_dropped() -> None:
         await shop.rollout()
         await shop.work()
         assert ("POST", REPLICA_SETS.path("default")) not in shop.sent
+
+
+@pytest.mark.parametrize(("change", "is_made"), [({"image": "app:2"}, False), ({"replicas": 1}, True), (None, False)])
+async def test_a_plan_for_the_template_of_a_workload_is_for_that_template(
+    change: dict[str, Any] | None, *, is_made: bool
+) -> None:
+    """Its pods may come and go meanwhile. That its template changed, or that it went, drops the rest of the plan."""
+    deployment = a_deployment()
+    manifest = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "late"}}
+    shop_box: list[Shop] = []
+
+    def decide(rollout: Entry) -> Wish:
+        first = PatchRollout(patch={"metadata": {"annotations": {"first": "1"}}}, seen_version=rollout.version)
+        second = CreateReplicaSet(name="late", manifest=manifest)
+        intake = shop_box[0].intake
+        later = event(deployment, "DELETED") if change is None else event(a_deployment(**change))
+        asyncio.get_running_loop().call_soon(lambda: intake.deliver(later))
+        return Wish(actions=(first, second), workload=entry(deployment))
+
+    async with a_shop(decide) as shop:
+        shop_box.append(shop)
+        shop.hear(deployment)
+        await shop.rollout()
+        await shop.work()
+        assert (("POST", REPLICA_SETS.path("default")) in shop.sent) is is_made
 
 
 async def test_the_status_follows_our_own_patch() -> None:
