@@ -26,6 +26,9 @@ from rollouts.core.steps import current
 from rollouts.core.turn import Turn
 from rollouts.lib import timestamps
 
+NEWS = (c.NEW_REPLICA_SET_CREATED, c.FOUND_NEW_REPLICA_SET)
+"""What Progressing says first of a version."""
+
 UNTIMED = frozenset({c.ROLLOUT_ABORTED, c.ROLLOUT_PAUSED, c.NEW_REPLICA_SET_AVAILABLE, c.PROGRESS_DEADLINE_EXCEEDED})
 """What Progressing says while no deadline runs."""
 
@@ -53,6 +56,8 @@ def progressing(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
             now=turn.now,
         )
         return Change(status=dataclasses.replace(status, conditions=said))
+    if _is_news(turn, status):
+        return Change(status=status, requeue_at=passes_at(turn, status.conditions))
     if has_progressed(turn, status):
         reason, message = c.REPLICA_SET_UPDATED, f"{_subject(turn)} is progressing."
         if _lost_health(turn) and turn.rollout.status.stable_rs == turn.pod_hash:
@@ -97,6 +102,16 @@ def has_progressed(turn: Turn, status: RolloutStatus) -> bool:
         or _place(status) != _place(before)
         or _lost_health(turn)
         or _is_freed(turn, status)
+    )
+
+
+def _is_news(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether this turn made or found the version: that is said, with a clock of its own, before any progress of it."""
+    before = turn.rollout.status.conditions
+    return any(
+        conditions.has(status.conditions, c.PROGRESSING, reason=reason)
+        and not conditions.has(before, c.PROGRESSING, reason=reason)
+        for reason in NEWS
     )
 
 
