@@ -57,7 +57,7 @@ def begin(turn: Turn, status: RolloutStatus) -> StatusChange:
             step_plugin_statuses=plugin_step.superseded(turn, status),
         ),
         blue_green=abort.begun(status.blue_green),
-        duration=duration.started(turn, status) if is_new_template else status.duration,
+        duration=duration.started(turn, status),
     )
     skipping = _skips(turn, status)
     if skipping is None:

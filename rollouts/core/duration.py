@@ -24,13 +24,14 @@ ROLLED_BACK = "RolledBack"
 
 
 def started(turn: Turn, status: RolloutStatus) -> RolloutDuration | None:
-    """The clock of a version that begins now.
+    """The clock of a version, or of steps, that begin now.
 
-    A rollback ends the update it undoes, on that update's clock. A return to a stable version that serves everything
-    anyway needs none: what was last done stays on record.
+    A rollback ends the update it undoes, on that update's clock. What serves everything anyway, as a stable version
+    that comes back, needs none: what was last done stays on record.
     """
-    running = status.duration
-    if running is not None and running.finished_at is None and rollback.is_rollback(turn, status):
+    running, is_new_template = status.duration, status.current_pod_hash != turn.pod_hash
+    is_under_way = running is not None and running.finished_at is None
+    if running is not None and is_under_way and is_new_template and rollback.is_rollback(turn, status):
         outcome = FAST_ROLLED_BACK if rollback.is_fast(turn, status) else ROLLED_BACK
         return dataclasses.replace(running, completion_status=outcome)
     if running is not None and _is_carrying_all(turn, status):
@@ -49,7 +50,7 @@ def promoted(status: RolloutStatus, *, is_fast: bool) -> RolloutDuration | None:
 def measure(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Let the clocks of this turn run, stop or start again."""
     running = status.duration
-    if running is None:
+    if running is None or turn.is_beginning(status):  # what begins is another update than the one on this clock
         return Change(status=status)
     if running.finished_at is not None:
         is_retry = not status.abort and running.completion_status == ABORTED and status.stable_rs != turn.pod_hash
