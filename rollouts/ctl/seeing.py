@@ -78,8 +78,8 @@ def seen(family: Family, routers: Routers) -> tuple[Seen, Roads]:
     known = Seen(
         rollout=rollout,
         problems=problems,
-        replica_sets=tuple(each for each in sets if each.is_owned),
-        names_taken={each.name: each for each in sets if not each.is_owned},
+        replica_sets=tuple(each for each in sets if _is_mine(each)),
+        names_taken={each.name: each for each in sets if not _is_mine(each)},
         analysis_runs=_runs(family),
         experiments=_experiments(family),
         step_plugins=dict.fromkeys(served.plugins_named(rollout.spec), ""),  # which there are, its controller knows
@@ -106,7 +106,8 @@ def replica_set(stored: Json, owner: Json, rollout: Rollout) -> ReplicaSet:
         created_at=created_at(stored) or BEGINNING,
         is_deleting=bool(meta.get("deletionTimestamp")),
         is_owned=is_owned(stored, owner),
-        is_selected=selectors.matches(rollout.spec.selector or {}, labels),
+        is_selected=bool(rollout.spec.selector) and selectors.matches(rollout.spec.selector or {}, labels),
+        owners=tuple(meta.get("ownerReferences") or ()),
         labels=labels,
         annotations=meta.get("annotations") or {},
         template=spec.get("template") or {},
@@ -119,6 +120,12 @@ def replica_set(stored: Json, owner: Json, rollout: Rollout) -> ReplicaSet:
         available=int(status.get("availableReplicas") or 0),
         failure=next((each for each in conditions if _is_true(each, "ReplicaFailure")), None),
     )
+
+
+def _is_mine(replica_set: ReplicaSet) -> bool:
+    """Whether it is the Rollout's, or nobody's and may be adopted."""
+    is_orphan = not any(owner.get("controller") for owner in replica_set.owners)
+    return replica_set.is_owned or (is_orphan and replica_set.is_selected)
 
 
 def templates_of(stored: Iterable[Json]) -> dict[TemplateRef, AnalysisTemplate | Unreadable]:
