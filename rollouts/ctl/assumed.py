@@ -6,12 +6,13 @@ sentences out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rollouts.api import parse
+from rollouts.api.analysis import TemplateRef
 from rollouts.api.meta import API_VERSION
-from rollouts.api.rollout import CanaryStrategy, Rollout
+from rollouts.api.rollout import CanaryStrategy, ExperimentStep, Rollout, Strategy
 from rollouts.core import references, resolved, roads, roles, templates
 from rollouts.core.roads import Routers
 from rollouts.ctl import seeing
@@ -136,6 +137,7 @@ def _templates(rollout: Rollout, beside: _Beside) -> tuple[tuple[Json, ...], lis
         return found, []
     known = seeing.templates_of(found)
     used = {ref for _, each in references.analyses(strategy) for ref in templates.collected(each, known)}
+    used |= set(_of_experiments(strategy))
     absent = sorted(used - known.keys(), key=lambda ref: (ref.template_name, ref.cluster_scope))
     kinds = [TEMPLATES[ref.cluster_scope] for ref in absent]
     made = [_template(ref.template_name, kind, rollout) for ref, kind in zip(absent, kinds, strict=True)]
@@ -144,6 +146,14 @@ def _templates(rollout: Rollout, beside: _Beside) -> tuple[tuple[Json, ...], lis
         for ref, kind in zip(absent, kinds, strict=True)
     ]
     return (*found, *made), said
+
+
+def _of_experiments(strategy: Strategy) -> Iterator[TemplateRef]:
+    steps = strategy.steps if isinstance(strategy, CanaryStrategy) else ()
+    for step in steps:
+        if isinstance(step, ExperimentStep):
+            for each in step.analyses:
+                yield TemplateRef(template_name=each.template_name, cluster_scope=each.cluster_scope)
 
 
 def _template(name: str, kind: str, rollout: Rollout) -> Json:

@@ -10,11 +10,14 @@ from rollouts.api.rollout import (
     DEFAULT_PROGRESS_DEADLINE_SECONDS,
     BlueGreenStrategy,
     CanaryStrategy,
+    ExperimentStep,
     Pause,
+    PluginStep,
     Rollout,
     SetWeight,
 )
 from rollouts.core import replicas
+from rollouts.core.steps import describe
 from rollouts.ctl import summary
 from rollouts.ctl.amounts import exact
 from rollouts.ctl.forecast import Forecast
@@ -29,6 +32,7 @@ def cautions(rollout: Rollout, result: Forecast, *, available_after: int) -> Ite
         yield from _unreached(rollout, strategy)
         yield from _unborne(rollout, result)
         yield from _pauses(strategy)
+        yield from _taken(strategy)
     elif isinstance(strategy, BlueGreenStrategy) and strategy.auto_promotion_enabled is False:
         yield "autoPromotionEnabled is false: it waits until a person promotes or resumes it"
     yield from _room(rollout, result)
@@ -73,6 +77,15 @@ def _pauses(strategy: CanaryStrategy) -> Iterator[str]:
     for number, step in enumerate(strategy.steps, start=1):
         if isinstance(step, Pause) and step.duration is None:
             yield f"step {number} (pause) has no duration: it waits until a person promotes or resumes it"
+
+
+def _taken(strategy: CanaryStrategy) -> Iterator[str]:
+    """Steps whose outcome nobody can foretell."""
+    for number, step in enumerate(strategy.steps, start=1):
+        if isinstance(step, PluginStep):
+            yield f"step {number} ({describe(step)}) is taken to be done at once"
+        elif isinstance(step, ExperimentStep) and step.analyses:
+            yield f"step {number} ({describe(step)}): its analyses are taken to pass"
 
 
 def _room(rollout: Rollout, result: Forecast) -> Iterator[str]:

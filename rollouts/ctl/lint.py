@@ -267,6 +267,7 @@ def _rollout(subject: Subject, parsed: Parsed[Rollout], around: Surroundings, ro
     if parsed.problems:
         return  # what other objects are held to could not be read
     yield from lint_references.template_findings(rollout, around.templates(subject))
+    yield from lint_references.experiment_step_findings(rollout)
     yield from lint_references.service_findings(rollout, around.services(subject))
     yield from lint_references.sharing_findings(rollout, around.rivals(subject))
     yield from lint_references.route_findings(rollout, routers, lambda kind, name: around.object(subject, kind, name))

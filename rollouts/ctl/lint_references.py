@@ -9,12 +9,16 @@ from rollouts.api.analysis import AnalysisTemplate, TemplateRef
 from rollouts.api.experiment import DEFAULT_PROGRESS_DEADLINE_SECONDS, ExperimentSpec
 from rollouts.api.findings import Finding, Kind, at
 from rollouts.api.parse import Parsed
-from rollouts.api.rollout import Rollout
+from rollouts.api.rollout import ExperimentStep, Rollout
 from rollouts.api.validate import validate
-from rollouts.core import references, roads, roles, templates
+from rollouts.core import experiment_manifest, references, roads, roles, templates
 from rollouts.core import resolved as core_resolved
+from rollouts.core.observed import Unreadable
 from rollouts.core.roads import Routers
+from rollouts.ctl import summary
 from rollouts.ports import ObjectRef, Unknown
+
+STEPS = "spec.strategy.canary.steps"
 
 Json = Mapping[str, Any]
 Known = Mapping[TemplateRef, AnalysisTemplate]
@@ -32,6 +36,18 @@ def template_findings(rollout: Rollout, known: Known) -> Iterator[Finding]:
         ):
             names = [ref.template_name for ref in analysis.templates]
             yield at(problem.path).invalid(f"templateNames: [{' '.join(names)}]", problem.message)
+
+
+def experiment_step_findings(rollout: Rollout) -> Iterator[Finding]:
+    """What is wrong with the experiment steps of a rollout, whichever templates there are."""
+    for index, step in enumerate(summary.steps_of(rollout)):
+        if isinstance(step, ExperimentStep):
+            named = (
+                TemplateRef(template_name=each.template_name, cluster_scope=each.cluster_scope)
+                for each in step.analyses
+            )
+            known = dict.fromkeys(named, Unreadable(why="it may be in the cluster"))
+            yield from experiment_manifest.problems(rollout, step, known, at(f"{STEPS}[{index}].experiment"))
 
 
 def resolved(parsed: Parsed[Rollout], workload: Json | None) -> core_resolved.Checked:

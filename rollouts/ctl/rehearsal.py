@@ -40,7 +40,7 @@ class Moment:
     new: int
     old: int
     total: int
-    """Pods asked for, of all versions."""
+    """Pods asked for, of all versions and of experiments."""
     workload: int = 0
     """Pods of the workload whose pod template is used."""
     stage: Stage | None = None
@@ -116,7 +116,7 @@ class Rehearsal:
             words=retold(words, lambda moment: f"{exact((moment - self._began).total_seconds())} after the start"),
             new=new,
             old=sum(available.values()) - new,
-            total=sum(int(each["spec"]["replicas"]) for each in sets.values()),
+            total=self._cluster.wanted_pods(),
             workload=self._cluster.workload_pods(),
             stage=self._stage(seen, plan.status),
             is_person_needed=is_person_needed,

@@ -153,11 +153,16 @@ class Cluster:
             self.report(self.workload, {"readyReplicas": self.workload_pods()})
         for stored in self._runs.values():
             self.report(stored, rehearsed_analysis.status_at(parse.parse_analysis_run(stored).value, self.now))
-
         for stored in self._experiments.values():
             experiment = parse.parse_experiment(stored).value
             after = self._available_after
             self.report(stored, rehearsed_experiment.status_at(experiment, self.now, available_after=after))
+
+    def wanted_pods(self) -> int:
+        """The pods that all versions and the experiments under way ask for."""
+        versions = sum(int(each["spec"]["replicas"]) for each in self.replica_sets.values())
+        experiments = (parse.parse_experiment(each).value for each in self._experiments.values())
+        return versions + sum(map(rehearsed_experiment.pods, experiments))
 
     def workload_pods(self) -> int:
         """The pods of the workload itself."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.api.analysis import Phase
+from rollouts.api.analysis import COMPLETED_PHASES, Phase
 from rollouts.api.experiment import Experiment, ExperimentTemplate
 from rollouts.lib import timestamps
 
@@ -32,6 +32,12 @@ def status_at(experiment: Experiment, now: datetime, *, available_after: timedel
 def changes_at(experiment: Experiment, now: datetime, *, available_after: timedelta) -> Iterator[datetime]:
     """The moments at which it comes further."""
     yield from _moments(experiment, now, available_after)
+
+
+def pods(experiment: Experiment) -> int:
+    """The pods that it asks for, which are none once it is over."""
+    is_over = experiment.status.phase in COMPLETED_PHASES
+    return 0 if is_over else sum(1 if each.replicas is None else each.replicas for each in experiment.spec.templates)
 
 
 def _moments(experiment: Experiment, now: datetime, available_after: timedelta) -> tuple[datetime, datetime]:

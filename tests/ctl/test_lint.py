@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rollouts.ctl.lint import lint
-from tests.builders import Json, a_deployment, a_rollout, blue_green, pause, referring
+from tests.builders import Json, a_deployment, a_rollout, blue_green, canary, pause, referring
 from tests.ctl.families import ROUTERS, a_road, a_service, routed
 
 
@@ -78,6 +78,17 @@ def test_a_reference_that_can_mean_nothing(report: Files) -> None:
     rollout = referring(a_rollout(blue_green()))
     rollout["spec"]["workloadRef"]["kind"] = "DaemonSet"
     assert any("workload of type apps/DaemonSet is not supported" in line for line in report(rollout))
+
+
+def test_arguments_of_an_experiment_must_have_a_value(report: Files) -> None:
+    """Its templates may be anywhere."""
+    args = [{"name": "service", "valueFrom": {"fieldRef": {"fieldPath": "spec.nothing"}}}]
+    analyses = [{"name": "rate", "templateName": "elsewhere", "args": args}]
+    step = {"experiment": {"templates": [{"name": "a", "specRef": "stable"}], "analyses": analyses}}
+    (told,) = report(a_rollout(canary(step)))
+    assert told.startswith("spec.strategy.canary.steps[0].experiment.analyses[0].args: ")
+    del analyses[0]["args"]
+    assert report(a_rollout(canary(step))) == []
 
 
 def test_two_rollouts_do_not_share_a_service(report: Files) -> None:

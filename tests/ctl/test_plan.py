@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,18 @@ def test_plan_of_blue_green_with_a_deployment(golden: Callable[[str], None]) -> 
     golden(
         planned(referring(a_rollout(strategy, replicas=4), scale_down="onsuccess"), a_deployment(replicas=4), MEASURED)
     )
+
+
+def test_an_experiment_takes_its_time_and_its_pods() -> None:
+    """What nobody can foretell is said."""
+    versions = [{"name": "a", "specRef": "stable", "replicas": 2}, {"name": "b", "specRef": "canary", "replicas": 3}]
+    experiment = {"duration": "5m", "templates": versions, "analyses": [{"name": "x", "templateName": "rate"}]}
+    told = planned(a_rollout(canary({"experiment": experiment}, 50, {"plugin": {"name": "ours/check"}}), replicas=4))
+    assert re.search(r"1 +experiment +0s +5m10s +0 +4 ", told)
+    assert "At most 9 pods at once" in told
+    assert "step 1 (experiment): its analyses are taken to pass" in told
+    assert "step 3 (plugin: ours/check) is taken to be done at once" in told
+    assert "AnalysisTemplate rate is not in the files" in told
 
 
 def test_objects_of_the_files_are_played() -> None:
