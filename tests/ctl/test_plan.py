@@ -182,6 +182,16 @@ def test_what_the_controller_would_refuse_is_refused() -> None:
         planned(a_rollout(canary(500)))
 
 
+def test_the_guide_shows_what_a_plan_prints() -> None:
+    """Each plan in it is one of the golden ones, however its lines are broken."""
+    folder = Path(__file__).parent / "golden"
+    golden = {" ".join(path.read_text().split()) for path in folder.glob("plan_of_*.txt")}
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "commands.md").read_text()
+    shown = re.findall(r"```\n\$ rollouts plan .*\n([^`]*)```", guide)
+    assert len(shown) == 2
+    assert {" ".join(text.split()) for text in shown} <= golden
+
+
 def test_plan_reads_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A Rollout and its templates; a file without one, or that cannot be read, is an error with its name."""
     path = tmp_path / "web.yaml"
