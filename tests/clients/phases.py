@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis, analysis, blue_green, canary, pause
@@ -31,15 +33,14 @@ SMOKE = a_template(
 )
 GOOD, UNCLEAR = [1.0], [0.8]
 
-Settle = Callable[[Json], Json]
 Play = Callable[[World], None]
 
 
-def begun(strategy: str, *, settle: Settle = lambda rollout: rollout, answers: list[Any] | None = None) -> World:
-    """A Rollout in its first second; `settle` gives it as the API server stores it, the last of `answers` is read."""
+def begun(strategy: str, *, answers: list[Any] | None = None) -> World:
+    """A Rollout in its first second; the last of `answers` is what is read."""
     said = [GOOD] if answers is None else answers
     settings = Settings(ready_after=lambda image: None if image == "broken" else 5, reading=lambda *_: said[-1])
-    return World(settle(a_rollout(STRATEGIES[strategy], replicas=REPLICAS)), templates=[SMOKE], settings=settings)
+    return World(a_rollout(STRATEGIES[strategy], replicas=REPLICAS), templates=[SMOKE], settings=settings)
 
 
 def _first(world: World) -> None:
@@ -135,10 +136,15 @@ UNDER_WAY = ("moving", "paused", "measured", "inconclusive", "paused by hand", "
 PHASES = [(strategy, phase) for strategy in STRATEGIES for phase in PLAYS]
 
 
-def a_world(strategy: str, phase: str, *, settle: Settle = lambda rollout: rollout) -> World:
-    """A Rollout of this strategy in this phase."""
+def a_world(strategy: str, phase: str) -> World:
+    """A Rollout of this strategy in this phase; played once, copied for everyone."""
+    return copy.deepcopy(_played(strategy, phase))
+
+
+@cache
+def _played(strategy: str, phase: str) -> World:
     answers: list[Any] = [UNCLEAR if phase == "inconclusive" else GOOD]
-    world = begun(strategy, settle=settle, answers=answers)
+    world = begun(strategy, answers=answers)
     PLAYS[phase](world)
     answers.append(GOOD)
     return world

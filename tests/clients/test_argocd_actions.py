@@ -11,13 +11,13 @@ from tests.builders import Json
 from tests.clients import argocd, reactions
 from tests.clients.phases import STEPS, a_world, begun
 from tests.clients.test_plugin_verbs import BLUE_GREEN_PROMOTED, Ready, every_phase, every_steerable, new_image
-from tests.clients.wire import Request, Served, Wire, as_stored, main, status
+from tests.clients.wire import Request, Served, Wire, main, status
 
 
 @pytest.fixture
 def ready(wire: Wire) -> Ready:
     """Rollouts in a phase, where clients find them."""
-    return lambda strategy, phase: Served(a_world(strategy, phase, settle=lambda raw: as_stored(raw, wire)), wire)
+    return lambda strategy, phase: Served(a_world(strategy, phase), wire)
 
 
 def click(served: Served, action: str) -> list[Request]:
@@ -217,7 +217,7 @@ def test_an_abort_is_about_the_version_that_was_under_way(ready: Ready, strategy
 def test_actions_in_the_first_second_of_life(wire: Wire, strategy: str, when: str) -> None:
     """Nothing to steer yet: whatever is clicked, the first version comes up, and nothing of it is left."""
     for action in sorted(argocd.ACTIONS.keys() - ({"skip-current-step"} if strategy == "blue-green" else set())):
-        world = begun(strategy, settle=lambda raw: as_stored(raw, wire))
+        world = begun(strategy)
         if when == "before the first turn":
             world.rollout["status"] = {"phase": "Progressing", "currentStepIndex": 0}
         else:
@@ -262,7 +262,7 @@ def test_what_people_invent_in_a_status_harms_nothing(ready: Ready, strategy: st
 @pytest.mark.parametrize("index", [-1, 99])
 def test_an_index_that_no_step_has_is_brought_inside(wire: Wire, index: int) -> None:
     """A typo of a person moves to the first step or past the last one, never crashes."""
-    served = Served(a_world("canary", "paused", settle=lambda raw: as_stored(raw, wire)), wire)
+    served = Served(a_world("canary", "paused"), wire)
     served.send([status({"pauseConditions": None, "currentStepIndex": index})])
     served.world.run(60)
     assert served.world.status["currentStepIndex"] == (1 if index < 0 else len(STEPS))

@@ -11,7 +11,7 @@ import pytest
 from tests.builders import Json
 from tests.clients import plugin, reactions
 from tests.clients.phases import PHASES, REPLICAS, STEPS, UNDER_WAY, a_world
-from tests.clients.wire import Request, Served, Wire, as_stored, main
+from tests.clients.wire import Request, Served, Wire, main
 from tests.world import World
 
 STEERABLE = [(strategy, phase) for strategy, phase in PHASES if strategy != "dynamic"]
@@ -25,7 +25,7 @@ Ready = Callable[[str, str], Served]
 @pytest.fixture
 def ready(wire: Wire) -> Ready:
     """Rollouts in a phase, where clients find them."""
-    return lambda strategy, phase: Served(a_world(strategy, phase, settle=lambda raw: as_stored(raw, wire)), wire)
+    return lambda strategy, phase: Served(a_world(strategy, phase), wire)
 
 
 def new_image(world: World) -> str:
@@ -233,7 +233,7 @@ def test_without_the_subresource_the_object_is_patched(
     """A client that is answered 404 sends the same body to the object, and the controller does the same."""
     outcomes = []
     for is_plain in (True, False):
-        world = a_world(strategy, phase, settle=lambda raw: as_stored(raw, plain_wire))
+        world = a_world(strategy, phase)
         served = Served(world, plain_wire)
         sent = plugin.COMMANDS[command](served.rollout)
         assert [plain_wire.send(each).code for each in sent if each.subresource] == [404] * len(sent)
