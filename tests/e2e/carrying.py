@@ -135,7 +135,8 @@ class Carrying:
             await self._until_all_seen()
         await self._informers.stop()
         if kind is None:
-            assert list(self._wrongs()) == []
+            wrongs = list(self._wrongs())
+            assert not wrongs, "\n".join(wrongs)
 
     def _watch(self, kind: Kind) -> None:
         def record(old: Json | None, new: Json | None) -> None:

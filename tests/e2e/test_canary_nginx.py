@@ -88,6 +88,15 @@ async def until_nothing_is_left(place: Place) -> None:
     await until("the weight to be 0", look)
 
 
+async def until_only_the_users_ingress_is_left(place: Place) -> None:
+    """The canary's goes with its Rollout."""
+
+    async def look() -> bool | None:
+        return [each["metadata"]["name"] for each in await place.objects(INGRESSES)] == [SHOP] or None
+
+    await until("the canary's Ingress to be gone", look)
+
+
 async def let_in_by_header(entry: Door) -> str:
     """The version that answers people who are let in whatever the weight."""
     url = f"http://{entry.address[0]}:{entry.address[1]}/"
@@ -125,6 +134,8 @@ async def test_requests_follow_the_weights(place: Place, way_in: Address) -> Non
         await until_shared(entry, v2=100)
         await until_nothing_is_left(place)
     assert carrying.weights == [0, 5, 20, 100, 0]
+    await place.kubectl("delete", "rollout", SHOP)
+    await until_only_the_users_ingress_is_left(place)
 
 
 async def test_a_canary_is_given_up_tried_again_scaled_and_superseded(place: Place, way_in: Address) -> None:

@@ -48,8 +48,9 @@ async def coming_through(door: Door) -> AsyncIterator[Tally]:
     await until("requests to be served", is_served)
     async with Traffic(door.address, per_second=REQUESTS_PER_SECOND, host=door.host) as traffic:
         yield traffic.tally
-    assert traffic.tally.failures == []
-    assert not traffic.tally.errors.total()
+    tally = traffic.tally
+    assert not tally.failures, f"{len(tally.failures)} without an answer, the first: {tally.failures[:3]}"
+    assert not tally.errors.total(), f"answered with an error: {tally.errors}"
 
 
 async def until_answered(tally: Tally, version: str) -> None:
@@ -67,5 +68,5 @@ async def shares(door: Door) -> Mapping[str, float]:
     user = User(door.address, sample, keeps_connection=False, host=door.host)
     for _ in range(SAMPLE):
         await user.request()
-    assert sample.failures == []
+    assert not sample.failures, sample.failures[:3]
     return {version: 100.0 * count / SAMPLE for version, count in sample.requests.items()}
