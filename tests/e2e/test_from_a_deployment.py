@@ -9,11 +9,10 @@ import pytest
 
 from rollouts.sandbox.kinds import Json
 from tests.e2e.apps import a_rollout, a_service, pause, serving, weight
-from tests.e2e.stage import NAME, Place, on_stage, phase, status, until
+from tests.e2e.stage import HASH, NAME, Place, on_stage, phase, status, until
 from tests.e2e.users import users
 
 SERVICES = {"stableService": NAME, "canaryService": f"{NAME}-canary"}
-UNPINNED = json.dumps([{"op": "remove", "path": "/spec/selector/rollouts-pod-template-hash"}])
 REPLICAS = 3
 
 
@@ -41,6 +40,16 @@ async def until_deployed(place: Place, count: int) -> None:
         return said == [str(count)] * (3 if count else 1) or None
 
     await until(f"a Deployment of {count}", look)
+
+
+async def until_given_back(place: Place, service: str) -> None:
+    """Wait until a Service reaches the pods of every version again."""
+
+    async def look() -> bool | None:
+        said = await place.kubectl("get", "service", service, "-o", "jsonpath={.spec.selector}")
+        return HASH not in json.loads(said) or None
+
+    await until(f"{service} to be given back", look)
 
 
 async def until_healthy(place: Place, *, after: str = "") -> str:
@@ -78,7 +87,7 @@ async def test_there_and_back_without_a_lost_request(scale_down: str, tmp_path: 
             await place.patch({"spec": {"strategy": {"canary": dict.fromkeys(SERVICES)}}})
             await until_healthy(place)
             for service in SERVICES.values():
-                await place.kubectl("patch", "service", service, "--type=json", "-p", UNPINNED)
+                await until_given_back(place, service)
             await place.kubectl("delete", "rollout", NAME, "--wait")
             await place.until_pods({"web:2": REPLICAS})
             await until_deployed(place, REPLICAS)
