@@ -125,7 +125,7 @@ def read(rollout: Rollout, routers: Routers) -> Sections:
             continue
         config = parsed(router, section, rollout, strategy)
         if isinstance(config, tuple):
-            malformed.extend(_finding(problem, section, Kind.INTERNAL) for problem in config)
+            malformed.extend(_malformed(problem, section) for problem in config)
         else:
             readable.append(Read(section=section, router=router, config=config))
     unserved = frozenset(section.router for section in used) - routers.keys()
@@ -161,6 +161,11 @@ def _found(read: Read, look: Look) -> Iterator[tuple[ObjectRef, Manifest | Unkno
         found = look(ref)
         if found is not None:
             yield ref, found
+
+
+def _malformed(problem: Problem, section: Section) -> Finding:
+    """A value that is wrong by itself, or (at no path) members that contradict each other."""
+    return _finding(problem, section, Kind.INVALID if problem.path else Kind.INTERNAL)
 
 
 def _finding(problem: Problem, section: Section, kind: Kind) -> Finding:

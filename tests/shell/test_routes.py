@@ -109,6 +109,15 @@ def test_what_is_wrong_with_a_section_has_its_path() -> None:
     assert plan.status.message.endswith(seen.route_problems[0].text)
 
 
+def test_what_is_wrong_with_a_value_of_a_section_shows_it() -> None:
+    """No contradiction, but a value that nothing can be made of."""
+    seen = seen_of(a_routed_rollout(annotationPrefix="a b"), *SERVICE_PAIR, an_ingress())
+    (finding,) = seen.route_problems
+    assert finding.text.startswith(
+        'spec.strategy.canary.trafficRouting.nginx.annotationPrefix: Invalid value: "a b": annotation `a b/canary`'
+    )
+
+
 def test_what_is_wrong_with_an_object_shows_who_named_it() -> None:
     """Path and value are those of the section."""
     seen = seen_of(a_routed_rollout(), *SERVICE_PAIR, an_ingress(service="other"))
