@@ -54,17 +54,15 @@ class ServiceTurns:
         """
         self._snapshots.require(ROLLOUTS)
         entry = self._cache.get(SERVICES, key)
-        if entry is None:
+        holder = None if entry is None else holder_of(entry)
+        if entry is None or holder is None:
             return None
-        holder = holder_of(entry)
-        if holder is None or self._is_named(key, by=holder):
+        if self._is_named(key, by=holder):
             return _turn(entry, NOTHING)
         found = await self._read(holder)
         entry = self._cache.get(SERVICES, key)
-        if entry is None:
+        if entry is None or holder_of(entry) != holder:  # it changed hands meanwhile, and its event brings it back here
             return None
-        if holder_of(entry) != holder:  # it changed hands meanwhile, and its event brings it back here
-            return _turn(entry, NOTHING)
         seen = HeldService(service=entry.parsed("service", service_of), holder=found, instance_id=self._instance_id)
         return _turn(entry, self._release(seen, clock()))
 

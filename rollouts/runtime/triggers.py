@@ -72,8 +72,9 @@ class Triggers:
         if kind in TEMPLATES:
             self._note_names(change)
         users = {Trigger(ROLLOUTS, key) for key in self._rollouts_using(kind, change.entries[-1].key)}
-        is_held = kind == SERVICES and change.after is not None and is_worked_on(change.after)
-        return users | {Trigger(kind, change.entries[-1].key)} if is_held else users
+        if kind == SERVICES and any(map(is_worked_on, change.entries)):
+            users.add(Trigger(SERVICES, change.entries[-1].key))
+        return users
 
     def _left(self, change: Change) -> Iterator[Trigger]:
         """The Services that a Rollout named, and does not name any more."""

@@ -59,7 +59,8 @@ class Turns(Protocol):
     kind: Kind
 
     async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
-        """Look and decide; None: the object is gone. Snapshot and decision happen without a break."""
+        """Look and decide; None: the object is gone, or no concern of ours any more. Snapshot and decision happen
+        without a break."""
         ...
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:

@@ -112,8 +112,12 @@ async def test_a_service_that_changed_hands_meanwhile_is_not_decided_on() -> Non
         read_rollout=read_rollout,
         instance_id="",
     )
-    turn = await taking.take(STABLE, utc_now)
-    assert turn is not None and turn.plan.actions == ()
+    assert await taking.take(STABLE, utc_now) is None
+
+
+async def test_a_service_that_nobody_holds_any_more_is_forgotten() -> None:
+    """As one that is gone."""
+    assert await turns(a_cache(a_service("web-stable")), NotFound("no")).take(STABLE, utc_now) is None
 
 
 async def test_only_services_that_somebody_holds_are_looked_at() -> None:

@@ -229,4 +229,5 @@ def test_a_service_that_a_rollout_stops_naming_concerns_itself() -> None:
     assert world.put(a_rollout()) == {WEB, stable}
     world.put(a_routed_rollout())
     assert world.drop(ROLLOUTS, "web") == {WEB, stable}
-    assert world.drop(SERVICES, "web-stable") == set()
+    assert world.drop(SERVICES, "web-stable") == {stable}
+    assert world.drop(SERVICES, "web-canary") == set()
