@@ -16,11 +16,18 @@ import pytest
 import yaml
 
 from rollouts.kube.access import Scope, rules
-from rollouts.kube.client import KubeClient, Request
+from rollouts.kube.client import MERGE_PATCH, KubeClient, Request
 from rollouts.kube.errors import AlreadyExists, Denied, NotFound
-from rollouts.kube.kinds import LEASES, REPLICA_SETS, ROLLOUTS
+from rollouts.kube.kinds import DEPLOYMENTS, HASH_LABEL, INGRESSES, LEASES, REPLICA_SETS, ROLLOUTS, SERVICES, Kind
 from tests.shell.clusters import Access, a_cluster, client_of, create, read, token_of
-from tests.shell.objects import a_rollout
+from tests.shell.objects import (
+    a_deployment,
+    a_referring_rollout,
+    a_rollout,
+    a_routed_rollout,
+    a_service,
+    an_ingress,
+)
 from tests.shell.processes import a_controller, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -153,7 +160,8 @@ async def installed(client: KubeClient, manifests: list[dict[str, Any]]) -> Asyn
             assert manifest["kind"] == "Namespace"
     yield
     created = [f"{path_of(each)}/{each['metadata']['name']}" for each in manifests if each["kind"] != "Namespace"]
-    for path in (*created, REPLICA_SETS.path(NAMESPACE), LEASES.path(NAMESPACE)):
+    made = [kind.path(NAMESPACE) for kind in (REPLICA_SETS, DEPLOYMENTS, SERVICES, INGRESSES, LEASES)]
+    for path in (*created, *made):
         await client.send(Request(method="DELETE", path=path))
 
 
@@ -170,9 +178,10 @@ async def has_rights(access: Access, token: str) -> bool:
         return True
 
 
-@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
-async def test_these_rights_are_enough(overlay: str, tmp_path: Path) -> None:
-    """A controller with the ServiceAccount's token brings a Rollout up, where it works, and is refused nothing."""
+@asynccontextmanager
+async def at_work(overlay: str, folder: Path, *objects: tuple[Kind, dict[str, Any]]) -> AsyncIterator[KubeClient]:
+    """A controller with the rights of an overlay and no others, among these objects. At its end it was refused nothing,
+    and it saw every kind."""
     crds = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
     flags = ["--namespace", NAMESPACE] if overlay == "namespaced" else []
     home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
@@ -180,23 +189,86 @@ async def test_these_rights_are_enough(overlay: str, tmp_path: Path) -> None:
     async with a_cluster(*crds, rbac=True) as (cluster, admin), installed(admin, manifests):
         token = await token_of(cluster, admin, NAMESPACE, "argo-rollouts")
         await until(lambda: has_rights(cluster, token))
-        rollout = a_rollout()
-        rollout["metadata"]["namespace"] = NAMESPACE
-        await create(admin, ROLLOUTS, rollout)
+        for kind, each in objects:
+            each["metadata"]["namespace"] = NAMESPACE
+            await create(admin, kind, each)
         async with a_controller(
-            cluster, tmp_path, "--leader-election-namespace", NAMESPACE, *flags, token=token
+            cluster, folder, "--leader-election-namespace", NAMESPACE, *flags, token=token
         ) as controller:
-
-            async def replica_sets() -> list[Any]:
-                return list((await admin.get(REPLICA_SETS.path(NAMESPACE)))["items"])
-
-            await until(replica_sets)
-
-            async def status() -> Any:
-                return (await read(admin, ROLLOUTS, "web", NAMESPACE)).get("status", {}).get("phase")
-
-            assert await until(status) == "Progressing"
+            yield admin
             await controller.end()
             census = controller.parts.census
             assert [kind for kind in census.kinds if census.unreadable(kind) is not None] == []
             assert b'status_code="403"' not in controller.telemetry.render()
+
+
+async def replica_sets(admin: KubeClient) -> list[Any]:
+    """Those of the controller's namespace."""
+    return list((await admin.get(REPLICA_SETS.path(NAMESPACE)))["items"])
+
+
+async def phase(admin: KubeClient) -> str:
+    """The phase of the Rollout `web`."""
+    return str((await read(admin, ROLLOUTS, "web", NAMESPACE)).get("status", {}).get("phase", ""))
+
+
+@pytest.mark.parametrize("overlay", ["cluster-wide", "namespaced"])
+async def test_these_rights_are_enough(overlay: str, tmp_path: Path) -> None:
+    """A controller with the ServiceAccount's token brings a Rollout up, where it works."""
+    async with at_work(overlay, tmp_path, (ROLLOUTS, a_rollout())) as admin:
+        await until(lambda: replica_sets(admin))
+        assert await until(lambda: phase(admin)) == "Progressing"
+
+
+async def test_these_rights_are_enough_for_traffic(tmp_path: Path) -> None:
+    """Services are pointed, Ingresses made and changed, and Services given back when the Rollout is gone."""
+    rollout = a_routed_rollout()
+    rollout["spec"]["replicas"] = 0
+    services = [(SERVICES, a_service(name)) for name in ("web-canary", "web-stable")]
+    async with at_work("cluster-wide", tmp_path, *services, (INGRESSES, an_ingress()), (ROLLOUTS, rollout)) as admin:
+
+        async def marks() -> set[str]:
+            found = [await read(admin, SERVICES, name_of(each), NAMESPACE) for _, each in services]
+            return {str(each["spec"]["selector"].get(HASH_LABEL, "")) for each in found}
+
+        async def are_pointed() -> bool:
+            return "" not in await marks()
+
+        async def are_free() -> bool:
+            return await marks() == {""}
+
+        async def is_split() -> bool:
+            names = [name_of(each) for each in (await admin.get(INGRESSES.path(NAMESPACE)))["items"]]
+            return "web-web-canary" in names
+
+        await until(are_pointed)
+        await until(is_split)
+        await admin.send(Request(method="DELETE", path=ROLLOUTS.path(NAMESPACE, "web")))
+        await until(are_free)
+
+
+async def test_these_rights_are_enough_for_workloads(tmp_path: Path) -> None:
+    """A Deployment is read, and scaled down when the Rollout's pods are there; nobody here makes any, so it is said."""
+    rollout, deployment = a_referring_rollout(), a_deployment(replicas=1)
+    rollout["spec"] |= {"replicas": 1}
+    rollout["spec"]["workloadRef"]["scaleDown"] = "onsuccess"
+    async with at_work("namespaced", tmp_path, (DEPLOYMENTS, deployment), (ROLLOUTS, rollout)) as admin:
+
+        async def is_wanted() -> Any:
+            return next((each for each in await replica_sets(admin) if each["spec"]["replicas"]), None)
+
+        made = await until(is_wanted)
+        counts = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas"), 1)
+        status = {**counts, "observedGeneration": made["metadata"]["generation"]}
+        path = REPLICA_SETS.path(NAMESPACE, name_of(made), "status")
+        await admin.send(Request(method="PATCH", path=path, body={"status": status}, content_type=MERGE_PATCH))
+
+        async def is_scaled_down() -> bool:
+            return bool((await read(admin, DEPLOYMENTS, "web", NAMESPACE))["spec"]["replicas"] == 0)
+
+        await until(is_scaled_down)
+
+
+def name_of(stored: dict[str, Any]) -> str:
+    """metadata.name"""
+    return str(stored["metadata"]["name"])
