@@ -56,6 +56,10 @@ class Applier:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
+    def require_leadership(self) -> None:
+        """Raises NotLeader when writing is over: for an action that is carried out by somebody else."""
+        self._writer.require_leadership()
+
     async def create_replica_set(self, namespace: str, action: actions.CreateReplicaSet) -> Outcome:
         """Create a ReplicaSet, or find the one that has the name."""
         return await self._create(REPLICA_SETS, namespace, action.name, action.manifest)

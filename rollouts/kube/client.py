@@ -197,6 +197,11 @@ class Writer:
         self._client = client
         self._fence = fence
 
+    def require_leadership(self) -> None:
+        """Raises NotLeader where a write would: for what changes the world in another way than by a request."""
+        if self._fence.remaining_seconds() <= 0:
+            raise NotLeader
+
     async def create(self, path: str, body: Any) -> Json:
         """POST an object (or an eviction) and return it as stored."""
         return await self._client.send(Request(method="POST", path=path, body=body), fence=self._fence)

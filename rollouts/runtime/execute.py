@@ -44,6 +44,7 @@ class Executor:
             case actions.Measure():
                 self._measurer.start(key, action)
             case actions.RunStepPlugin():
+                self._applier.require_leadership()
                 self._step_calls.start(key, action)
             case _:
                 yield await self._write(key, action)
