@@ -16,8 +16,8 @@ from rollouts.api import codec
 from rollouts.api.analysis import AnalysisRunStatus
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
-from rollouts.core import revisions, sight
-from rollouts.core.actions import Action, CreateReplicaSet
+from rollouts.core import refusals, revisions, sight
+from rollouts.core.actions import Action, CreateReplicaSet, PatchService, SetTraffic
 from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable
 from rollouts.core.plan import Note, Plan
 from rollouts.kube.errors import ApiError, NotFound
@@ -64,7 +64,7 @@ class Turns(Protocol):
         ...
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
-        """The turn with what its status says once the API server has refused one of its actions for good."""
+        """The turn with what its status says once the API server has refused one of its actions."""
         ...
 
     def gone(self, key: Key, uid: str) -> tuple[Note, ...]:
@@ -119,12 +119,16 @@ class RolloutTurns:
         return Turn(entry=entry, plan=plan, before=before, after=after, roads=roads, workload=workload)
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
-        """A new version whose ReplicaSet cannot be made says so in its Progressing condition."""
-        if not isinstance(action, CreateReplicaSet):
-            return turn
-        change = revisions.refused(turn.plan.status, name=action.name, why=why, now=now)
-        plan = dataclasses.replace(turn.plan, status=change.status, notes=(*turn.plan.notes, *change.notes))
-        return dataclasses.replace(turn, plan=plan, after=codec.encode(change.status))
+        """A new version whose ReplicaSet cannot be made says so in its Progressing condition; of traffic that cannot be
+        led where it should go the conditions speak that say what is waited for."""
+        status, notes = turn.plan.status, turn.plan.notes
+        if isinstance(action, CreateReplicaSet):
+            change = revisions.refused(status, name=action.name, why=why, now=now)
+            status, notes = change.status, (*notes, *change.notes)
+        elif isinstance(action, SetTraffic | PatchService):
+            status = refusals.said(status, why=why, now=now)
+        plan = dataclasses.replace(turn.plan, status=status, notes=notes)
+        return dataclasses.replace(turn, plan=plan, after=codec.encode(status))
 
     def gone(self, key: Key, uid: str) -> tuple[Note, ...]:
         """Tell that the Rollout was deleted, in the words that clients know."""

@@ -149,7 +149,7 @@ class Worker:
         except ApiError as raised:
             error = raised
             self._tell_of(turn, progress.current, error)
-            if error.is_lasting and progress.current is not None:
+            if progress.current is not None and (error.is_lasting or is_misrouted(progress.current, error)):
                 turn = self._turns.refused(turn, progress.current, error.message, self._clock())
         is_decided = wrote = False
         try:
@@ -259,7 +259,7 @@ class Worker:
     def _tell_of(self, turn: Turn, action: Action | None, error: ApiError) -> None:
         """A refusal that waiting does not cure is told to people where they look: on the object. Of traffic that could
         not be split they hear also where trying again may help."""
-        if isinstance(action, SetTraffic) and was_refused(error):
+        if action is not None and is_misrouted(action, error):
             note = Note(reason=ROUTING_ERROR, message=error.message, type=WARNING, key=error.message)
             self._record(turn.entry.key, turn.entry.uid, note)
         elif error.is_lasting:
@@ -310,9 +310,13 @@ class Doubt:
     roads: Roads
 
 
-def was_refused(error: ApiError) -> bool:
-    """Whether the API server, or a webhook it asks, said no to a write; not that somebody was faster, or silence."""
-    return error.status > 0 and not isinstance(error, Conflict | NotFound | Throttled)
+def is_misrouted(action: Action, error: ApiError) -> bool:
+    """Whether the API server, or a webhook that it asks, would not have a write of a router's.
+
+    That somebody was faster is no such thing, nor is silence.
+    """
+    was_refused = error.status > 0 and not isinstance(error, Conflict | NotFound | Throttled)
+    return isinstance(action, SetTraffic) and was_refused
 
 
 def _is_same(entry: Entry, outcome: Stored) -> bool:

@@ -1,9 +1,12 @@
-"""A ReplicaSet that the API server will not have."""
+"""What the API server will not have: a ReplicaSet, or traffic led elsewhere."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from rollouts.api.conditions import Condition
 from rollouts.api.status import RolloutStatus
-from rollouts.core import revisions
+from rollouts.core import refusals, revisions
 from tests.builders import NOON
 
 
@@ -21,3 +24,18 @@ def test_the_same_refusal_again_changes_nothing() -> None:
     first = revisions.refused(RolloutStatus(), name="web-1", why="exceeded quota: pods", now=NOON)
     again = revisions.refused(first.status, name="web-1", why="exceeded quota: pods", now=NOON)
     assert again.status == first.status
+
+
+def test_refused_traffic_is_said_where_people_ask_what_is_waited_for() -> None:
+    """Behind what was said already; states, reasons and times stay, and so does what others say."""
+    kinds = {"Ready": "False", "Reconciling": "True", "Stalled": "False", "Progressing": "True"}
+    before = tuple(
+        Condition(type=kind, status=state, reason="r", message="waits", last_update_time=NOON)
+        for kind, state in kinds.items()
+    )
+    after = refusals.said(RolloutStatus(conditions=before), why="denied by a webhook", now=NOON + timedelta(minutes=1))
+    said = "waits; the API server refused to lead traffic: denied by a webhook"
+    assert [each.message for each in after.conditions] == [said, said, said, "waits"]
+    assert [(each.status, each.last_update_time) for each in after.conditions] == [
+        (state, NOON) for state in kinds.values()
+    ]

@@ -206,6 +206,28 @@ async def test_a_kind_that_cannot_be_listed_stops_who_needs_it(
         await until(says(admin, "Healthy"))
 
 
+@pytest.mark.parametrize(("verb", "resource"), [("create", "ingresses"), ("patch", "services")])
+async def test_traffic_that_is_refused_is_said(
+    weather: tuple[Sandbox, KubeClient], tmp_path: Path, verb: Any, resource: str
+) -> None:
+    """As long as it is, and without a word of it afterwards."""
+    sandbox, admin = weather
+    for name in ("web-canary", "web-stable"):
+        await create(admin, SERVICES, a_service(name))
+    await create(admin, INGRESSES, an_ingress())
+    denied = sandbox.faults.inject(Refuse(code=403), verb=verb, resource=resource)
+    await create(admin, ROLLOUTS, empty(a_routed_rollout()))
+    async with a_controller(sandbox, tmp_path):
+        await until(says(admin, "refused to lead traffic", "refused on demand"))
+        sandbox.faults.remove(denied)
+
+        async def is_silent() -> bool:
+            return not await says(admin, "refused")()
+
+        await until(is_silent)
+        await until(says(admin, "Healthy"))
+
+
 async def test_a_service_whose_write_conflicts_is_pointed_all_the_same(
     weather: tuple[Sandbox, KubeClient], tmp_path: Path
 ) -> None:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import pytest
 from structlog.testing import capture_logs
 
-from rollouts.core.actions import CreateReplicaSet, PatchRollout, ScaleReplicaSet, SetTraffic
+from rollouts.core.actions import CreateReplicaSet, PatchRollout, RunStepPlugin, ScaleReplicaSet, SetTraffic
 from rollouts.core.plan import Note
 from rollouts.kube.client import Request
 from rollouts.kube.kinds import EVENTS, INGRESSES, REPLICA_SETS, ROLLOUTS, Key
-from rollouts.ports import Destination, TrafficIntent
+from rollouts.ports import Destination, Operation, TrafficIntent
 from rollouts.runtime.cache import Entry, entry_of
 from rollouts.runtime.pump import Event
 from rollouts.runtime.worker import RECONCILIATION_ERROR
@@ -245,6 +245,18 @@ async def test_a_former_leader_writes_nothing() -> None:
         assert not shop.sent
 
 
+async def test_a_former_leader_asks_no_plugin() -> None:
+    """What a plugin does is a write like any other."""
+    plugin, operation = "acme/step", Operation.RUN
+    ask = RunStepPlugin(
+        plugin=plugin, key="k", operation=operation, ordinal=1, is_first=True, rollout={}, config=None, status=None
+    )
+    async with a_shop(always(Wish(actions=(ask,)))) as shop:
+        await shop.rollout()
+        shop.fence.is_open = False
+        assert not await shop.worker.step()
+
+
 async def test_what_was_kept_for_an_object_goes_with_it() -> None:
     """Series, expectations, appointments."""
     async with a_shop(always(Wish(status={"phase": "Healthy"}))) as shop:
@@ -331,3 +343,4 @@ async def test_traffic_that_could_not_be_split_is_told_of(
         await shop.rollout()
         await shop.work()
         assert told(shop) == reasons
+        assert ("refused" in (await read(shop.client, ROLLOUTS, "web"))["status"]) is bool(reasons)
