@@ -1,7 +1,8 @@
 """Services and routers around a played Rollout: objects as the API server holds them.
 
 A played router keeps one object with the weights it was given, the versions it is pinned to (where no Services are
-named), and the managed routes. What really reaches a version is told from these objects and the Services alone.
+named), the shares of experiments, and the managed routes. What really reaches a version is told from these objects and
+the Services alone.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def seen(raw: Json, rollout: Json) -> TrafficSeen | Unknown:
     return TrafficSeen(
         canary=weight,
         stable=stable.get("weight", spec["max"] - weight),
+        others={name: part["weight"] for name, part in split.items() if part.get("isOther")},
         canary_hash=canary.get("hash", ""),
         stable_hash=stable.get("hash", ""),
     )
@@ -86,9 +88,13 @@ def troubled(raw: Json, change: Json) -> Json:
 
 def rendered(raw: Json, intent: TrafficIntent) -> Mapping[str, Any] | None:
     """The change that puts the intent in force; None when it is."""
-    assert intent.canary.weight + intent.stable.weight == intent.weight_max, "law 3"
+    parts = (intent.canary, intent.stable, *intent.others)
+    assert sum(part.weight for part in parts) == intent.weight_max and min(part.weight for part in parts) >= 0, "law 3"
+    gone = dict.fromkeys(name for name, part in raw["spec"]["split"].items() if part.get("isOther"))
+    others = {each.service: {"weight": each.weight, "hash": each.pod_hash, "isOther": True} for each in intent.others}
+    split = _split("canary", intent.canary) | _split("stable", intent.stable)
     wanted = {
-        "split": {"canary": None, "stable": None} | _split("canary", intent.canary) | _split("stable", intent.stable),
+        "split": {"canary": None, "stable": None} | gone | split | others,
         "max": intent.weight_max,
         "routes": {
             **dict.fromkeys(raw["spec"]["routes"]),

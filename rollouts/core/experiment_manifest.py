@@ -53,7 +53,7 @@ def manifest(
         dry_run=step.dry_run,
         analysis_run_metadata=step.analysis_run_metadata,
     )
-    return {"apiVersion": API_VERSION, "kind": "Experiment", "metadata": meta, "spec": codec.encode(spec)}
+    return {"apiVersion": API_VERSION, "kind": "Experiment", "metadata": meta, "spec": _encoded(spec)}
 
 
 def problems(rollout: Rollout, step: ExperimentStep, known: templates.Known, place: Place) -> Iterator[Finding]:
@@ -72,6 +72,15 @@ def problems(rollout: Rollout, step: ExperimentStep, known: templates.Known, pla
             _analysis(rollout, analysis, latest="", stable="")
         except ArgumentError as error:
             yield (here / "args").invalid([codec.encode(each) for each in analysis.args], str(error))
+
+
+def _encoded(spec: ExperimentSpec) -> dict[str, Any]:
+    """The spec as JSON, in which a Service without a name of its own is asked for by being there."""
+    written = codec.encode(spec)
+    for template, each in zip(spec.templates, written.get("templates", ()), strict=True):
+        if template.service is not None:
+            each["service"] = codec.encode(template.service)
+    return written
 
 
 def _template(rollout: Rollout, wanted: StepExperimentTemplate, version: ReplicaSet) -> ExperimentTemplate:

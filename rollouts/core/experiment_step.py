@@ -137,7 +137,11 @@ def _ended_others(turn: Turn, change: StatusChange) -> StatusChange:
         and each.meta.deletion_timestamp is None
     ]
     ends: tuple[Action, ...] = tuple(TerminateExperiment(name=each.meta.name) for each in stray)
-    return dataclasses.replace(change, actions=(*change.actions, *ends))
+    notes = tuple(
+        Note(reason="ExperimentTerminated", message=f"Asked {each.meta.name} to end", of=each.meta.name, is_event=False)
+        for each in stray
+    )
+    return dataclasses.replace(change, actions=(*change.actions, *ends), notes=(*change.notes, *notes))
 
 
 def _unread(turn: Turn, status: RolloutStatus, seen: Unreadable) -> StatusChange:

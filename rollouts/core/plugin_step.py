@@ -41,7 +41,7 @@ def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
 def watch(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Take in answers, act on them, and bring to an end what was begun; nothing new is asked to go on."""
     status, notes = _answered(turn, status)
-    failed = _failed(turn, status)
+    failed = _just_failed(turn, status)
     if failed is not None:
         why = f"Step Plugin {failed.index + 1} ({failed.name}) failed: {failed.message}"
         given_up = abort.aborted(turn, status, why=why)
@@ -110,12 +110,16 @@ def _answered(turn: Turn, status: RolloutStatus) -> tuple[RolloutStatus, tuple[N
     return plugin_entries.put(status, tuple(entries)), tuple(notes)
 
 
-def _failed(turn: Turn, status: RolloutStatus) -> StepPluginStatus | None:
-    """The run of the current step, if it has failed and the update still depends on it."""
+def _just_failed(turn: Turn, status: RolloutStatus) -> StepPluginStatus | None:
+    """The run of the current step, if it failed by an answer of this turn and the update still depends on it.
+
+    The failure and its abort are stored in one write: a failure that is stored without one was retried since.
+    """
     if slots.is_void(turn, status) or not isinstance(_step(turn, status), PluginStep):
         return None
     run = plugin_entries.find(plugin_entries.of(status), status.current_step_index, Operation.RUN)
-    return run if run is not None and run.phase == StepPhase.FAILED and not _is_stale(status) else None
+    is_news = run is not None and run not in plugin_entries.of(turn.rollout.status)
+    return run if run is not None and is_news and run.phase == StepPhase.FAILED else None
 
 
 def _given_up(turn: Turn, status: RolloutStatus) -> RolloutStatus:

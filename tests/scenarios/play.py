@@ -6,7 +6,7 @@
     # or              routed: {dynamicStableScale: true, ...} a canary with a router and Services for both roles
     pods: {broken: never, slow: 40}            # seconds until a pod of that image is ready; 5 for all others
     experiments: {5: Running, 65: "Failed: slower"}    # what an Experiment comes to at which age
-    plugin: [Running, "error: no", Successful] # what the plugin answers, time after time; the last one stays
+    plugin: {1: [Running, "error: no"]}        # what the plugin of a step answers, time after time; the last one stays
     pods-per-second: 2                         # how fast they are made; all at once where nothing is said
     metrics: {success-rate: {0: 1.0, 75: 0.2}} # what the query answers from that second on; a text is an error
     templates: {success-rate: {count: 3, interval: 10s}}   # fields of the one metric of a template
@@ -179,15 +179,17 @@ def _settings(script: Json) -> Settings:
         ready_after=lambda image: pods.get(image, 5),
         pods_per_second=script.get("pods-per-second"),
         reading=reading,
-        plugin=_plugin(script.get("plugin", ["Successful"])),
+        plugin=_plugin(script.get("plugin", {})),
         **({"experiment": script["experiments"]} if "experiments" in script else {}),
     )
 
 
-def _plugin(answers: list[str]) -> Callable[[StepCall, int], StepAnswer]:
-    """A plugin that runs through these answers, and does at once what it is told at the end."""
+def _plugin(script: Mapping[int, list[str]]) -> Callable[[StepCall, int], StepAnswer]:
+    """A plugin that runs through its answers at each step, and does at once what it is told at the end."""
 
     def answer(call: StepCall, asked: int) -> StepAnswer:
+        _, index, _ = call.key.split("/")
+        answers = script.get(int(index), ["Successful"])
         text = answers[min(asked, len(answers)) - 1] if call.operation == "Run" else "Successful"
         phase, _, message = text.partition(": ")
         if phase == "error":
