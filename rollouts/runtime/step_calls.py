@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -26,12 +27,24 @@ from rollouts.runtime.step_plugins import StepPlugins, Unloadable
 
 log = structlog.get_logger()
 
-DEADLINE_SECONDS = 30.0
-GRACE_SECONDS = 5.0  # a plugin that keeps its deadline answers by then
-TURN_WAIT_SECONDS = 10.0  # for a thread
 
 Question = tuple[str, Operation, int]
 """What an answer belongs to: the step's key, the operation, and how often that was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a question may take, in seconds."""
+
+    deadline: float = 30.0
+    """What a plugin is told."""
+    grace: float = 5.0
+    """Until one that keeps its deadline has answered for certain."""
+    turn: float = 10.0
+    """For a thread."""
+
+
+PATIENCE = Patience()
 
 
 class StepCalls:
@@ -43,12 +56,12 @@ class StepCalls:
         *,
         on_answer: Callable[[Key], None],
         pool: FairPool | None = None,
-        deadline_seconds: float = DEADLINE_SECONDS,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._plugins = plugins
         self._on_answer = on_answer
         self._pool = pool or FairPool(per_lane=1)
-        self._deadline_seconds = deadline_seconds
+        self._patience = patience
         self._open: dict[str, dict[Question, asyncio.Task[None]]] = {}
         self._answers: dict[str, dict[Question, StepAnswerSeen]] = {}
 
@@ -128,11 +141,11 @@ class StepCalls:
             return await self._pool.run(
                 lane,
                 lambda: self._asked(action),
-                wait_seconds=TURN_WAIT_SECONDS,
-                run_seconds=self._deadline_seconds + GRACE_SECONDS,
+                wait_seconds=self._patience.turn,
+                run_seconds=self._patience.deadline + self._patience.grace,
             ), ""
         except TimeoutError:
-            return None, f"no answer within {self._deadline_seconds:g} seconds"
+            return None, f"no answer within {self._patience.deadline:g} seconds"
         except NoTurn:
             return None, "an earlier question to it has not been answered yet"
         except (Unanswered, Unloadable, plugin_answers.Unfit) as error:
@@ -143,14 +156,14 @@ class StepCalls:
 
     def _asked(self, action: RunStepPlugin) -> StepAnswer:
         """In a thread: one method of the plugin, and what it returns made fit."""
-        plugin = self._plugins.get(action.plugin, wait_seconds=self._deadline_seconds)
+        plugin = self._plugins.get(action.plugin, wait_seconds=self._patience.deadline)
         call = StepCall(
             key=action.key,
             operation=action.operation,
             rollout=action.rollout,
             config=action.config,
             status=action.status,
-            deadline_seconds=self._deadline_seconds,
+            deadline_seconds=self._patience.deadline,
         )
         begin = plugin.start if action.is_first else plugin.poll
         ask = begin if action.operation is Operation.RUN else plugin.abort
