@@ -25,6 +25,7 @@ from rollouts.kube.kinds import (
     CRDS,
     DEPLOYMENTS,
     EVENTS,
+    EXPERIMENTS,
     INGRESSES,
     LEASES,
     REPLICA_SETS,
@@ -73,6 +74,7 @@ LOOSE_CRDS = (
     a_crd(ANALYSIS_RUNS, has_status=False),
     a_crd(ANALYSIS_TEMPLATES, has_status=False),
     a_crd(CLUSTER_ANALYSIS_TEMPLATES, has_status=False),
+    a_crd(EXPERIMENTS, has_status=False),
 )
 
 
