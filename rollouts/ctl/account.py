@@ -19,11 +19,11 @@ from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun
 from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, Rollout
 from rollouts.api.status import RolloutStatus
 from rollouts.core import conditions
-from rollouts.core.actions import Action, EvictPod, SetTraffic
+from rollouts.core.actions import Action, EvictPod, RunStepPlugin, SetTraffic
 from rollouts.core.observed import Unreadable
 from rollouts.core.plan import Plan
 from rollouts.core.roads import Roads, Routers
-from rollouts.ctl import ahead, leading, measurements, pods, seeing, summary
+from rollouts.ctl import ahead, leading, measurements, pods, seeing, summary, trial
 from rollouts.ctl.amounts import brief, distance, retold
 from rollouts.ctl.family import Family, hash_of, name_of
 from rollouts.ctl.measurements import MetricSeen
@@ -57,6 +57,8 @@ def account(family: Family, routers: Routers, now: datetime) -> Account:
     is_open = not summary.is_promoted(rollout) or not summary.is_observed(rollout)
     is_going = is_open and not rollout.status.abort
     waits = tuple(_waits(rollout, played))
+    words = " ".join(waits)
+    tried = trial.told(family, rollout, said=words)
     is_quiet = summary.said(rollout).phase == "Healthy"
     traffic = () if seen is None or is_quiet else leading.told(seen)
     follows = "" if seen is None else ahead.following(seen, now=now)
@@ -65,7 +67,7 @@ def account(family: Family, routers: Routers, now: datetime) -> Account:
     return Account(
         said=summary.said(rollout),
         waits=tuple(with_distance(text, now) for text in waits),
-        evidence=(*traffic, *_pods_in_the_way(family), *_evidence(runs, told=" ".join(waits)), *_unread(family)),
+        evidence=(*traffic, *_pods_in_the_way(family), *_evidence(runs, told=words), *tried, *_unread(family)),
         next=tuple(with_distance(text, now) for text in coming if text),
         aborts=(*_aborts(rollout, runs), "a person") if is_going else (),
     )
@@ -85,6 +87,8 @@ def undone(family: Family, routers: Routers, now: datetime) -> str:
     rollout = parse.parse_rollout(family.rollout).value
     decided = seeing.decided(family, routers, now=now)
     played = decided.plan
+    if summary.is_observed(rollout) and _is_invalid(rollout.status) and not _is_invalid(played.status):
+        return ""  # for what only the controller can see: which step plugins and routers it has
     named = (
         (rollout.status.current_pod_hash != played.status.current_pod_hash, "begin the update"),
         (rollout.status.current_step_index != played.status.current_step_index, "go on to another step"),
@@ -93,12 +97,22 @@ def undone(family: Family, routers: Routers, now: datetime) -> str:
     return next((what for holds, what in named if holds), "")
 
 
+def _is_invalid(status: RolloutStatus) -> bool:
+    return conditions.get(status.conditions, c.INVALID_SPEC) is not None
+
+
 def _is_write(action: Action, roads: Roads) -> bool:
     """Whether carrying it out would change anything that it is known to change."""
-    if isinstance(action, SetTraffic):
-        rendered = roads.rendered(action.intent)
-        return not isinstance(rendered, Unknown) and any(not roads.holds(each) for _, each in rendered)
-    return not isinstance(action, EvictPod)
+    match action:
+        case SetTraffic():
+            rendered = roads.rendered(action.intent)
+            return not isinstance(rendered, Unknown) and any(not roads.holds(each) for _, each in rendered)
+        case (
+            EvictPod() | RunStepPlugin()
+        ):  # a budget may refuse the one; what the other answered is not to be seen here
+            return False
+        case _:
+            return True
 
 
 def _first_write(played: Plan[RolloutStatus]) -> str:

@@ -83,6 +83,7 @@ def family_of(world: World, *, words: str = WORDS) -> Family:
             "pods": tuple(pod for owner in sets for pod in _pods(world, owner)),
             "analysisruns": tuple(copy.deepcopy(world.runs[name]) for name in sorted(world.runs)),
             "analysistemplates": tuple(copy.deepcopy(each) for each in world.templates.values()),
+            "experiments": tuple(copy.deepcopy(each) for each in world.experiments.values()),
             "services": tuple(copy.deepcopy(each) for each in world.services.values()),
             "ingresses": _ingresses(world),
         },
@@ -197,6 +198,16 @@ def a_blue_green_world(**strategy: Any) -> World:
     metric = a_metric(interval="1m", count=3)
     world = World(a_rollout(blue_green(**strategy), replicas=4), templates=[a_template("success-rate", metric)])
     world.run(60)
+    return world
+
+
+def an_experimenting_world() -> World:
+    """Two pods of v1; the first step is an experiment with its new version, which takes half a minute."""
+    versions = [{"name": "baseline", "specRef": "stable"}, {"name": "candidate", "specRef": "canary"}]
+    world = World(a_rollout(canary({"experiment": {"templates": versions}}, 50), replicas=2))
+    world.run(60)
+    world.set_image("v2")
+    world.run(10)
     return world
 
 

@@ -17,6 +17,7 @@ from tests.ctl.families import (
     a_blue_green_world,
     a_routed_world,
     a_world,
+    an_experimenting_world,
     at_the_analysis,
     family_of,
 )
@@ -42,6 +43,7 @@ WORLDS: Mapping[str, Callable[[], World]] = {
     "basic": lambda: at_the_analysis(a_world()),
     "routed": lambda: _updated(a_routed_world(20, pause())),
     "blue-green": lambda: _updated(a_blue_green_world(prePromotionAnalysis=an_analysis("success-rate"))),
+    "experimenting": an_experimenting_world,
     "referring": _referring,
 }
 
@@ -64,6 +66,9 @@ def test_the_same_is_seen(name: str) -> None:
     assert not isinstance(mine.analysis_runs, Unreadable)
     assert not isinstance(theirs.analysis_runs, Unreadable)
     assert {run.meta.name for run in mine.analysis_runs} == {run.meta.name for run in theirs.analysis_runs}
+    assert not isinstance(mine.experiments, Unreadable)
+    assert not isinstance(theirs.experiments, Unreadable)
+    assert {each.meta.name for each in mine.experiments} == {each.meta.name for each in theirs.experiments}
     assert dict(mine.templates) == dict(theirs.templates)
 
 

@@ -15,7 +15,9 @@ from rollouts.ctl import account as reasons
 from rollouts.ctl import explain, get, listing
 from rollouts.ctl.drawing import UNICODE
 from rollouts.ctl.family import Family
+from rollouts.ports import StepAnswer, StepPhase
 from tests.builders import a_deployment, a_rollout, an_analysis, canary, pause, referring
+from tests.cluster import Settings
 from tests.ctl.families import (
     LATER,
     ROUTERS,
@@ -24,6 +26,7 @@ from tests.ctl.families import (
     a_ping_pong_world,
     a_routed_world,
     a_world,
+    an_experimenting_world,
     an_update,
     at_the_analysis,
     drawn,
@@ -197,6 +200,18 @@ def test_explain_with_a_deployment_that_still_has_pods() -> None:
     assert "Deployment web keeps its pods until somebody scales it down" in told
 
 
+def test_explain_of_an_experiment(golden: Golden) -> None:
+    """How far its versions and its analyses are."""
+    world = an_experimenting_world()
+    (experiment,) = world.experiments.values()
+    up = {"replicas": 1, "availableReplicas": 1, "status": "Running"}
+    experiment["status"] |= {
+        "templateStatuses": [{"name": "baseline", **up}, {"name": "candidate", **up, "availableReplicas": 0}],
+        "analysisRuns": [{"name": "rate", "phase": "Running"}],
+    }
+    golden(account(world, words=""))
+
+
 def test_explain_when_the_roads_cannot_be_read() -> None:
     """Nothing is taken for absent: neither Services, nor Ingresses, nor the workload."""
     world = a_routed_world(20, pause())
@@ -220,6 +235,28 @@ def test_what_routes_still_lack_is_left_undone() -> None:
     assert undone_in(world) == ""
     world.routes["nginx"]["spec"]["split"]["web-canary"]["weight"] = 90
     assert undone_in(world) != ""
+
+
+def test_a_step_plugin_that_runs_is_not_left_undone() -> None:
+    """What it answered its controller is not to be seen by others."""
+    running = StepAnswer(phase=StepPhase.RUNNING, again_seconds=60)
+    steps = canary({"plugin": {"name": "change"}}, 50)
+    world = World(a_rollout(steps, replicas=2), settings=Settings(plugin=lambda call, asked: running))
+    world.run(60)
+    world.set_image("v2")
+    world.run(10)
+    assert "plugin change" in account(world, words="")
+    assert undone_in(world) == ""
+
+
+def test_what_only_the_controller_can_know_is_not_left_undone() -> None:
+    """It has no such step plugin, and says so; nothing that a command can read does."""
+    world = a_world()
+    world.edit({"spec": {"strategy": canary({"plugin": {"name": "nobody/has-it"}}, 50)}})
+    world.set_image("v2")
+    world.run(10)
+    assert "nobody/has-it" in account(world, words="")
+    assert undone_in(world) == ""
 
 
 def test_explain_without_a_controller() -> None:
