@@ -14,7 +14,7 @@ from rollouts.ctl.lint import lint
 from rollouts.telemetry import Telemetry
 
 ROOT = Path(__file__).parent.parent
-CONTRACT = ROOT / "docs" / "reference" / "contract.md"
+CONTRACT = ROOT / "docs" / "compatibility.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 PROOF = re.compile(r"`(tests/[\w/]+\.(?:py|txt))(?:::(\w+))?`")
