@@ -213,3 +213,35 @@ def asked_in_vain(sandbox: Sandbox) -> Callable[[], Awaitable[bool]]:
         return sandbox.requests["get", "argoproj.io", "rollouts", 403] > 1
 
     return look
+
+
+async def test_controllers_leave_each_others_services_alone(cluster: tuple[Access, KubeClient], tmp_path: Path) -> None:
+    """Each gives back what its own Rollouts left; and what belonged to a Rollout that is gone, whoever comes first."""
+    access, admin = cluster
+    theirs = a_rollout("theirs", metadata={"labels": {INSTANCE_LABEL: "blue"}})
+    await create(admin, ROLLOUTS, theirs)
+    await create(admin, ROLLOUTS, a_rollout("ours"))
+    for holder in ("theirs", "ours", "gone"):
+        await create(admin, SERVICES, a_held_service(f"of-{holder}", by=holder))
+    async with a_controller(access, tmp_path):
+        await until(selector_is(admin, "of-ours", pointed=False))
+        await until(selector_is(admin, "of-gone", pointed=False))
+        assert await selector_is(admin, "of-theirs", pointed=True)()
+        (folder := tmp_path / "blue").mkdir()
+        async with a_controller(access, folder, "--instance-id", "blue"):
+            await until(selector_is(admin, "of-theirs", pointed=False))
+
+
+async def test_a_rollout_that_went_in_a_watch_gap_gives_its_services_back(tmp_path: Path) -> None:
+    """Nobody tells of its deletion; the census finds it."""
+    async with a_sandbox(*LOOSE_CRDS) as (sandbox, admin):
+        await create(admin, SERVICES, a_service("web-active"))
+        await create(admin, ROLLOUTS, a_green_rollout(activeService="web-active"))
+        await create(admin, ROLLOUTS, a_rollout("stays"))
+        async with a_controller(sandbox, tmp_path):
+            await until(selector_is(admin, "web-active", pointed=True))
+            with sandbox.faults.stale_watches("rollouts"):
+                await admin.send(Request(method="DELETE", path=ROLLOUTS.path("default", "web")))
+                sandbox.compact()
+                sandbox.faults.drop_watches("rollouts")
+            await until(selector_is(admin, "web-active", pointed=False))

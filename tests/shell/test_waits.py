@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from tests.shell.objects import (
     a_service,
     an_ingress,
 )
-from tests.shell.processes import a_controller, until
+from tests.shell.processes import Controller, a_controller, until
 
 CANARY_INGRESS = "web-web-canary"
 Look = Callable[[], Awaitable[Any]]
@@ -263,3 +264,53 @@ async def test_what_was_deleted_in_a_watch_gap_is_found_missing(
             sandbox.faults.drop_watches(kind.plural)
         await until(says(admin, f'"{name}" not found'))
         assert controller.cache.get(kind, Key("default", name)) is None
+
+
+async def test_nothing_is_written_once_all_is_as_it_should_be(
+    weather: tuple[Sandbox, KubeClient], tmp_path: Path
+) -> None:
+    """However often everything is looked at: Services, the canary's Ingress and the status stay as they are."""
+    sandbox, admin = weather
+    for name in ("web-canary", "web-stable"):
+        await create(admin, SERVICES, a_service(name))
+    await create(admin, INGRESSES, an_ingress())
+    await create(admin, DEPLOYMENTS, a_deployment("api", replicas=0))
+    await create(admin, ROLLOUTS, empty(a_routed_rollout()))
+    await create(admin, ROLLOUTS, empty(a_referring_rollout("api", workload="api")))
+
+    def written(verb: str, resource: str) -> int:
+        return sum(
+            count for (did, _, to, _), count in sandbox.requests.items() if did == verb and to.startswith(resource)
+        )
+
+    def all_written() -> list[int]:
+        resources = ("rollouts", "services", "ingresses", "deployments", "replicasets")
+        return [written(verb, each) for verb in ("create", "patch", "update", "delete") for each in resources]
+
+    async with a_controller(sandbox, tmp_path) as controller:
+        await until(says(admin, "Healthy"))
+        await until(says(admin, "Healthy", name="api"))
+        rounds = []
+        for _ in range(8):
+            before = all_written()
+            await everything_is_looked_at(controller)
+            rounds.append(all_written() == before)
+        assert rounds[-4:] == [True] * 4, "the first ones may still see what was being written"
+
+
+async def everything_is_looked_at(controller: Controller) -> None:
+    """Give every Rollout another turn, and wait until it is over."""
+
+    def turns() -> dict[str, float]:
+        shown = controller.telemetry.render().decode()
+        return {
+            name: float(count) for name, count in re.findall(r'rollout_reconcile_count{name="(.*?)",.*} (.*)', shown)
+        }
+
+    before = turns()
+    controller.parts.intake.look_again()
+
+    async def are_over() -> bool:
+        return all(count > before[name] for name, count in turns().items())
+
+    await until(are_over)
