@@ -113,6 +113,8 @@ def _share(turn: Turn, weight: int) -> int:
 
 def _is_enough(turn: Turn, rs: ReplicaSet, wanted: int) -> bool:
     threshold = turn.canary.replica_progress_threshold
+    if wanted == 0 and turn.is_routed:
+        return rs.wanted <= 1  # the last pod stays as long as any traffic comes to it
     if threshold is None or threshold.value < 0:
         return rs.wanted == rs.available == wanted
     return _meets(threshold, available=rs.available, wanted=wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -106,3 +107,12 @@ def test_a_threshold_is_enough(threshold: Json | None, available: int, *, is_eno
     sets = a_replica_set("v1", 5, age=60), a_replica_set("v2", 5, available)
     turn = a_turn(*sets, strategy=canary(50, pause(), **fields), replicas=10)
     assert counts.is_at_target(turn, turn.rollout.status) is is_enough
+
+
+@pytest.mark.parametrize(("pods", "is_reached"), [(0, True), (1, True), (2, False)])
+def test_a_pod_that_traffic_keeps_holds_no_step_up(pods: int, *, is_reached: bool) -> None:
+    """A step that declares no pods beside a weight above none: the last one stays, and the next step comes."""
+    turn = at_step(50, scale(replicas=0), index=1)
+    sets = (STABLE, a_replica_set("v2", pods))
+    turn = dataclasses.replace(turn, new=sets[1], seen=dataclasses.replace(turn.seen, replica_sets=sets))
+    assert counts.is_at_target(turn, turn.rollout.status) is is_reached

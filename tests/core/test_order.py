@@ -134,3 +134,11 @@ def test_a_service_of_somebody_else_waits_for_every_pod(available: int, *, is_tu
     services = {**turn.seen.services, "web-stable": a_service("web-stable")}
     turn = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, services=services))
     assert turned(turn) == ({"web-stable": V1} if is_turned else {})
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(0, {"web-canary": V1}), (20, {})])
+def test_a_step_without_canary_pods_leads_their_service_to_stable(weight: int, expected: dict[str, str]) -> None:
+    """Once no weight comes through it: nothing then holds the last pod."""
+    sets = (a_replica_set("v1", 10), a_replica_set("v2", 1))
+    status = {"currentStepIndex": 1}
+    assert turned(routed(*sets, weight=weight, leads_to=V2, steps=(50, 0), status=status, replicas=10)) == expected
