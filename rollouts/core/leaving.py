@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from rollouts.api.status import RolloutStatus
-from rollouts.core import order
+from rollouts.core import naming, order
 from rollouts.core.counts import bounds
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.order import Reach
@@ -23,7 +23,8 @@ def earlier(
     """Earlier versions, newest first: kept while anything leads to them, then for the delay, then gone.
 
     No more than `limit` wait for the end of their delay. As in any update no more pods leave than the desired count
-    allows, whether or not anything leads to them.
+    allows, whether or not anything leads to them. Of a version that was never stable pods that are not available go at
+    once: they answer nobody, and it is no version to go back to.
     """
     spare = max(0, sum(order.steady(rs) for rs in turn.owned) - bounds(turn).available_min)
     kept = 0
@@ -33,6 +34,13 @@ def earlier(
             kept += 1
             is_kept = limit is None or kept <= limit
             leaving = until_end(rs, delay_seconds=delay_seconds, now=turn.now) if is_kept else Leaving(size=0)
+            leaving = leaving if naming.PROMOTED in rs.annotations else _answering(rs, leaving)
             leaving = dataclasses.replace(leaving, size=max(leaving.size, order.steady(rs) - spare))
             spare -= order.steady(rs) - min(order.steady(rs), leaving.size)
         yield rs, leaving
+
+
+def _answering(rs: ReplicaSet, leaving: Leaving) -> Leaving:
+    """No more than the pods that are available."""
+    size = min(leaving.size, rs.available)
+    return Leaving(size=size, deadline=leaving.deadline if size else None)
