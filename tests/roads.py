@@ -28,14 +28,18 @@ def built(rollout: Json) -> tuple[dict[str, Json], dict[str, Json]]:
     (strategy,) = rollout["spec"]["strategy"].values()
     names = [strategy[name] for name in SERVICES if name in strategy] + list(strategy.get("pingPong", {}).values())
     services = {name: new_service(name) for name in names}
-    routes = {name: _object(name, {"split": {}, "max": 100, "routes": {}}) for name in sections(rollout)}
-    return services, routes
+    return services, {name: new_route(name) for name in sections(rollout)}
 
 
 def sections(rollout: Json) -> set[str]:
     """The routers that a Rollout names."""
     routing = (rollout["spec"]["strategy"].get("canary") or {}).get("trafficRouting") or {}
     return {name for name, section in routing.items() if section is not None} - {"managedRoutes", "maxTrafficWeight"}
+
+
+def new_route(name: str) -> Json:
+    """What a router has before it was given any weight."""
+    return _object(name, {"split": {}, "max": 100, "routes": {}})
 
 
 def new_service(name: str) -> Json:

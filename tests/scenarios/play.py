@@ -262,6 +262,7 @@ EVENTS: Mapping[str, Callable[[World, Any], object]] = {
     "apply-service": World.apply_service,
     "delete-service": lambda world, name: world.services.pop(name),
     "new-service": World.new_service,
+    "new-router": lambda world, name: world.routes.update({name: roads.new_route(name)}),
     "router-unknown": lambda world, why: _edit_routes(world, {"unknown": why}),
     "router-stuck": lambda world, is_stuck: _edit_routes(world, {"isStuck": is_stuck}),
     "lose-writes": _lose_writes,
