@@ -13,6 +13,11 @@ from rollouts.providers.prometheus import Prometheus
 from tests.plugins.backend import CERTIFICATE, Server, serving
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--step-plugin", default="", metavar="MODULE:CLASS", help="hold this step plugin to the contract")
+    parser.addoption("--step-config", default="{}", metavar="JSON", help="a configuration that it accepts")
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     yield from serving()
