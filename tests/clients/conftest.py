@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.clients.wire import Wire, in_new_namespace, install
+from tests.clients.phases import a_world
+from tests.clients.wire import Ready, Served, Wire, in_new_namespace, install
 from tests.sandbox.ground import cluster
 
 
@@ -27,6 +28,12 @@ def served_plainly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 def wire(served: Wire) -> Wire:
     """A namespace of its own."""
     return in_new_namespace(served)
+
+
+@pytest.fixture
+def ready(wire: Wire) -> Ready:
+    """Rollouts in a phase, where clients find them."""
+    return lambda strategy, phase: Served(a_world(strategy, phase), wire)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import pytest
+
 from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis, analysis, blue_green, canary, pause
 from tests.cluster import Settings
 from tests.world import World
@@ -134,6 +136,12 @@ PLAYS: Mapping[str, Play] = {
 UNDER_WAY = ("moving", "paused", "measured", "inconclusive", "paused by hand", "late", "stuck", "retrying")
 """Phases in which there is an update to steer."""
 PHASES = [(strategy, phase) for strategy in STRATEGIES for phase in PLAYS]
+STEERABLE = [(strategy, phase) for strategy, phase in PHASES if strategy != "dynamic"]
+every_phase = pytest.mark.parametrize(("strategy", "phase"), PHASES, ids=lambda word: str(word).replace(" ", "-"))
+every_steerable = pytest.mark.parametrize(
+    ("strategy", "phase"), STEERABLE, ids=lambda word: str(word).replace(" ", "-")
+)
+"""Where it makes no difference whether stable shrinks with the canary's growth."""
 
 
 def a_world(strategy: str, phase: str) -> World:

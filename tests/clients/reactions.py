@@ -12,6 +12,22 @@ from tests.world import World
 HASH = "rollouts-pod-template-hash"
 FINAL = ("Successful", "Failed", "Error", "Inconclusive")
 
+BLUE_GREEN_PROMOTED = {
+    "first deploy": "",
+    "healthy": "",
+    "moving": "BlueGreenPause",
+    "paused": "",
+    "measured": "BlueGreenPause",
+    "inconclusive": "BlueGreenPause",
+    "paused by hand": "",
+    "late": "",
+    "stuck": "updated replicas are still becoming available",
+    "aborted": "RolloutAborted: Rollout aborted update to revision 2",
+    "retrying": "BlueGreenPause",
+    "finished": "",
+}
+"""What a blue-green Rollout says a minute after `promote` or `resume`."""
+
 
 def is_canary(world: World) -> bool:
     """Whether it has steps."""
@@ -36,9 +52,14 @@ def served(world: World) -> dict[str, float]:
 
 
 def image(raw: Json) -> str:
-    """Of a ReplicaSet's pods."""
+    """Of the pods of a ReplicaSet, or of a Rollout."""
     found: str = raw["spec"]["template"]["spec"]["containers"][0]["image"]
     return found
+
+
+def new_image(world: World) -> str:
+    """Of the version that is wanted."""
+    return image(world.rollout)
 
 
 def phases(world: World) -> list[str]:

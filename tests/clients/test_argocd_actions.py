@@ -9,15 +9,8 @@ import pytest
 
 from tests.builders import Json
 from tests.clients import argocd, reactions
-from tests.clients.phases import STEPS, a_world, begun
-from tests.clients.test_plugin_verbs import BLUE_GREEN_PROMOTED, Ready, every_phase, every_steerable, new_image
-from tests.clients.wire import Request, Served, Wire, main, status
-
-
-@pytest.fixture
-def ready(wire: Wire) -> Ready:
-    """Rollouts in a phase, where clients find them."""
-    return lambda strategy, phase: Served(a_world(strategy, phase), wire)
+from tests.clients.phases import STEPS, a_world, begun, every_phase, every_steerable
+from tests.clients.wire import Ready, Request, Served, Wire, main, status
 
 
 def click(served: Served, action: str) -> list[Request]:
@@ -61,7 +54,7 @@ def test_resume(ready: Ready, strategy: str, phase: str) -> None:
     world.run(60)
     assert not world.rollout["spec"].get("paused")
     if not reactions.is_canary(world):
-        assert world.status.get("message", "") == BLUE_GREEN_PROMOTED[phase]
+        assert world.status.get("message", "") == reactions.BLUE_GREEN_PROMOTED[phase]
     elif phase == "late":
         reactions.is_done(world, "v2")
     else:
@@ -77,7 +70,7 @@ def test_abort_and_retry(ready: Ready, strategy: str, phase: str) -> None:
         return
     (sent,) = click(served, "abort")
     assert (sent.body, sent.subresource) == ({"status": {"abort": True}}, "status")
-    reactions.is_given_up(world, new=new_image(world))
+    reactions.is_given_up(world, new=reactions.new_image(world))
     if phase in ("stuck", "paused by hand"):
         return
     (sent,) = click(served, "retry")
@@ -194,7 +187,7 @@ def test_abort_and_promote_full_together(ready: Ready, strategy: str, phase: str
     served = ready(strategy, phase)
     served.send([status({"abort": True}), status({"promoteFull": True})])
     served.world.run(120)
-    reactions.is_done(served.world, new_image(served.world))
+    reactions.is_done(served.world, reactions.new_image(served.world))
 
 
 @pytest.mark.parametrize("strategy", ["canary", "routed", "blue-green"])

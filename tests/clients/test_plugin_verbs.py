@@ -10,28 +10,9 @@ import pytest
 
 from tests.builders import Json
 from tests.clients import plugin, reactions
-from tests.clients.phases import PHASES, REPLICAS, STEPS, UNDER_WAY, a_world
-from tests.clients.wire import Request, Served, Wire, main
+from tests.clients.phases import REPLICAS, STEPS, UNDER_WAY, a_world, every_phase, every_steerable
+from tests.clients.wire import Ready, Request, Served, Wire, main
 from tests.world import World
-
-STEERABLE = [(strategy, phase) for strategy, phase in PHASES if strategy != "dynamic"]
-every_phase = pytest.mark.parametrize(("strategy", "phase"), PHASES, ids=lambda word: str(word).replace(" ", "-"))
-every_steerable = pytest.mark.parametrize(
-    ("strategy", "phase"), STEERABLE, ids=lambda word: str(word).replace(" ", "-")
-)
-Ready = Callable[[str, str], Served]
-
-
-@pytest.fixture
-def ready(wire: Wire) -> Ready:
-    """Rollouts in a phase, where clients find them."""
-    return lambda strategy, phase: Served(a_world(strategy, phase), wire)
-
-
-def new_image(world: World) -> str:
-    """The image of the version on its way."""
-    found: str = world.rollout["spec"]["template"]["spec"]["containers"][0]["image"]
-    return found
 
 
 def steer(served: Served, command: Callable[[Json], list[Request]]) -> list[Request]:
@@ -49,7 +30,7 @@ def test_abort(ready: Ready, strategy: str, phase: str) -> None:
     world, before = served.world, copy.deepcopy(served.world.status)
     assert [sent.body for sent in steer(served, plugin.abort)] == [{"status": {"abort": True}}]
     if phase in UNDER_WAY:
-        reactions.is_given_up(world, new=new_image(world))
+        reactions.is_given_up(world, new=reactions.new_image(world))
     else:
         assert world.status == before
 
@@ -112,21 +93,6 @@ CANARY_PROMOTED = {
     "finished": (5, ""),
 }
 """The step at which a canary rests a minute after `promote`, and what it then says."""
-BLUE_GREEN_PROMOTED = {
-    "first deploy": "",
-    "healthy": "",
-    "moving": "BlueGreenPause",
-    "paused": "",
-    "measured": "BlueGreenPause",
-    "inconclusive": "BlueGreenPause",
-    "paused by hand": "",
-    "late": "",
-    "stuck": "updated replicas are still becoming available",
-    "aborted": "RolloutAborted: Rollout aborted update to revision 2",
-    "retrying": "BlueGreenPause",
-    "finished": "",
-}
-"""What a blue-green Rollout says a minute after `promote`."""
 
 
 @every_phase
@@ -146,7 +112,7 @@ def test_promote(ready: Ready, strategy: str, phase: str) -> None:
     if reactions.is_canary(world):
         assert (world.status["currentStepIndex"], world.status.get("message", "")) == CANARY_PROMOTED[phase]
     else:
-        assert world.status.get("message", "") == BLUE_GREEN_PROMOTED[phase]
+        assert world.status.get("message", "") == reactions.BLUE_GREEN_PROMOTED[phase]
 
 
 @every_phase
@@ -163,7 +129,7 @@ def test_promote_full(ready: Ready, strategy: str, phase: str) -> None:
         assert world.status["stableRS"] != world.status["currentPodHash"]
         assert reactions.served(world) in ({}, {"v1": 1})
     else:
-        reactions.is_done(world, new_image(world))
+        reactions.is_done(world, reactions.new_image(world))
 
 
 @every_steerable
@@ -176,7 +142,7 @@ def test_skipping_by_index(ready: Ready, strategy: str, phase: str) -> None:
     steer(served, plugin.skip_all)
     world.run(120)
     if phase in ("first deploy", "healthy", "finished", "late"):
-        reactions.is_done(world, new_image(world))
+        reactions.is_done(world, reactions.new_image(world))
     elif phase == "aborted":
         assert (world.status["phase"], world.status["currentStepIndex"]) == ("Degraded", 0)
     elif phase == "paused by hand":
@@ -187,7 +153,7 @@ def test_skipping_by_index(ready: Ready, strategy: str, phase: str) -> None:
     elif phase == "stuck":
         assert world.status["stableRS"] != world.status["currentPodHash"]
     else:
-        reactions.is_done(world, new_image(world))
+        reactions.is_done(world, reactions.new_image(world))
 
 
 @every_steerable

@@ -19,9 +19,8 @@ from rollouts.api.analysis import Phase
 from rollouts.ctl import summary
 from tests.builders import Json
 from tests.clients import readers
-from tests.clients.phases import PHASES, a_world
+from tests.clients.phases import PHASES, a_world, every_phase
 from tests.clients.readers import HASH, Said
-from tests.clients.test_plugin_verbs import every_phase
 from tests.laws import plays, test_bluegreen, test_routed
 from tests.scenarios import play
 from tests.world import World

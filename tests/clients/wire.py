@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -166,3 +166,7 @@ class Served:
             if self.wire.read("analysisruns", name)["spec"].get("terminate"):
                 self.world.terminate(name)
         self.world.edit({})
+
+
+Ready = Callable[[str, str], Served]
+"""A Rollout of a strategy in a phase, where clients find it."""
