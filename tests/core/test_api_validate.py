@@ -129,6 +129,11 @@ def test_rules_of_the_spec(spec: dict[str, Any], expected: str) -> None:
             "and pong services, but two different services are required.",
         ),
         (
+            {**SERVICES, "trafficRouting": NGINX, "pingPong": {"pingService": "a", "pongService": "b"}},
+            "spec.strategy.trafficRouting.alb: Invalid value: null: Ping-pong feature works with the ALB, Istio, and "
+            "plugin-based traffic routers only",
+        ),
+        (
             {"antiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 101}}},
             "spec.strategy.antiAffinity.weight: Invalid value: 101: AntiAffinity weight must be between 1-100",
         ),

@@ -194,6 +194,21 @@ def test_a_condition_that_says_the_same_is_left_as_it_was() -> None:
     assert (moved[1].last_transition_time, moved[1].last_update_time) == (NOON, later)
 
 
+def test_a_failure_of_a_replica_set_is_the_rollouts() -> None:
+    """The new version's comes first; when it is over the condition goes."""
+    quota, forbidden = ({"reason": "FailedCreate", "message": words} for words in ("exceeded quota", "forbidden"))
+
+    def told(old: Json | None, new: Json | None) -> list[str]:
+        sets = a_replica_set("v1", 8, failure=old), a_replica_set("v2", 2, failure=new)
+        turn = a_turn(*sets, status={"conditions": [said("ReplicaFailure", "FailedCreate")]})
+        seen = report.availability(turn, turn.rollout.status).status.conditions
+        return [each.message for each in seen if (each.type, each.status) == ("ReplicaFailure", "True")]
+
+    assert told(quota, forbidden) == ["forbidden"]
+    assert told(quota, None) == ["exceeded quota"]
+    assert told(None, None) == []
+
+
 def test_words_are_kept_up_to_date_in_place_and_in_bounds() -> None:
     """A condition whose words are its point changes them without moving; they are cut at a length people read."""
 

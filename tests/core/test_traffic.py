@@ -140,6 +140,17 @@ def test_the_status_says_which_weight_is_in_force() -> None:
     )
 
 
+def test_shares_of_experiments_are_in_the_status() -> None:
+    """Each by its Service; stable has what is left."""
+    turn = routed(V1_FULL, V2_TWO, weight=20)
+    seen = TrafficSeen(canary=20, stable=70, others={"trial": 10})
+    turn = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, routes={"nginx": seen}))
+    weights = traffic.route(turn, turn.rollout.status).status.canary.weights
+    assert weights is not None
+    assert [(each.service_name, each.weight) for each in weights.additional] == [("trial", 10)]
+    assert (weights.canary.weight, weights.stable.weight) == (20, 70)
+
+
 def test_without_a_router_there_are_no_weights() -> None:
     """What another strategy left there goes."""
     before = {"canary": {"weights": {"canary": {"weight": 20}, "stable": {"weight": 80}}}}

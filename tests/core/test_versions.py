@@ -64,6 +64,17 @@ def test_a_new_version_is_numbered_after_all_others() -> None:
     assert patch.patch == {"metadata": {"annotations": {naming.REVISION: "42"}}}
 
 
+def test_pods_must_have_been_ready_for_as_long_as_the_rollout_says() -> None:
+    """In a new ReplicaSet, and in one that is there when the Rollout changes its mind."""
+    create, _ = revisions.ensure_new(a_turn(minReadySeconds=30), a_turn().rollout.status).actions
+    assert isinstance(create, CreateReplicaSet)
+    assert create.manifest["spec"]["minReadySeconds"] == 30
+    turn = a_turn(a_replica_set("v1"), a_replica_set("v2", min_ready_seconds=30), minReadySeconds=5)
+    patch = revisions.sync(turn, turn.rollout.status).actions[0]
+    assert isinstance(patch, PatchReplicaSet)
+    assert patch.patch["spec"] == {"minReadySeconds": 5}
+
+
 def test_a_version_that_comes_back_gets_a_new_number_and_keeps_the_old_in_its_history() -> None:
     """Revisions only rise; where a version was before stays on record."""
     back = a_replica_set("v2", annotations={naming.REVISION: "2", naming.REVISION_HISTORY: "1"})

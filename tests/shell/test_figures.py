@@ -58,6 +58,30 @@ def test_what_never_began_does_not_end(before: dict[str, Any]) -> None:
     assert sums(telemetry) == {}
 
 
+def test_a_run_is_shown_with_its_metrics() -> None:
+    """Its phase, and of each metric the provider, whether it counts, and the verdict; gone with the run."""
+    telemetry = Telemetry(version="test")
+    telemetry.show_run("shop", "web-1", phase="Running", metrics=[("errors", "prometheus", "false", "Running")])
+    telemetry.show_run("shop", "web-1", phase="Failed", metrics=[("errors", "prometheus", "false", "Failed")])
+    lines = [line for line in telemetry.render().decode().splitlines() if 'name="web-1"' in line]
+    where, what = 'name="web-1",namespace="shop"', 'dry_run="false",metric="errors"'
+    assert sorted(lines) == [
+        f'analysis_run_info{{{where},phase="Failed"}} 1.0',
+        f'analysis_run_metric_phase{{{what},{where},phase="Failed",type="prometheus"}} 1.0',
+        f'analysis_run_metric_type{{metric="errors",{where},type="prometheus"}} 1.0',
+    ]
+    telemetry.forget("analysis_run", "shop", "web-1")
+    assert 'name="web-1"' not in telemetry.render().decode()
+
+
+def test_the_length_of_a_queue_is_that_of_the_moment() -> None:
+    """It is asked for when somebody looks."""
+    telemetry, waiting = Telemetry(version="test"), ["web"]
+    telemetry.show_depth("Rollout", lambda: len(waiting))
+    waiting.append("shop")
+    assert 'controller_queue_depth{kind="Rollout"} 2.0' in telemetry.render().decode()
+
+
 def test_templates_are_shown_while_they_exist() -> None:
     """With their metrics; a malformed one with what can be read."""
     telemetry = Telemetry(version="test")

@@ -67,7 +67,13 @@ def test_one_namespace_is_worked_in_on_request() -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [["--healthzPort", "99999"], ["--leader-election-lease-duration", "soon"], ["--rollout-threads", "0"]]
+    "flags",
+    [
+        ["--healthzPort", "99999"],
+        ["--leader-election-lease-duration", "soon"],
+        ["--rollout-threads", "0"],
+        ["--controllers", "analysis"],
+    ],
 )
 def test_a_bad_flag_is_a_usage_error(flags: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, with the flag's name."""
