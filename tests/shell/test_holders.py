@@ -188,6 +188,36 @@ async def test_a_rollout_that_goes_gives_its_services_back(cluster: tuple[Access
         assert await sizes(admin) == before
 
 
+async def test_a_service_goes_from_one_rollout_to_another(cluster: tuple[Access, KubeClient], tmp_path: Path) -> None:
+    """The second one is refused it, until the first names it no more: then it goes on by itself."""
+    access, admin = cluster
+    await create(admin, SERVICES, a_service("web-active"))
+    await create(admin, ROLLOUTS, a_green_rollout(activeService="web-active"))
+    heir = a_green_rollout(activeService="web-active")
+    heir["metadata"] |= {"name": "heir"}
+    async with a_controller(access, tmp_path):
+        await until(selector_is(admin, "web-active", pointed=True))
+        await create(admin, ROLLOUTS, heir)
+
+        async def says() -> str:
+            return str((await read(admin, ROLLOUTS, "heir")).get("status", {}).get("message", ""))
+
+        async def is_refused() -> bool:
+            return "is managed by another Rollout" in await says()
+
+        async def is_held_by_the_heir() -> bool:
+            service = await read(admin, SERVICES, "web-active")
+            return bool(service["metadata"].get("annotations", {}).get(MANAGED_BY) == "heir")
+
+        async def is_accepted() -> bool:
+            return not await is_refused()
+
+        await until(is_refused)
+        await admin.send(Request(method="DELETE", path=ROLLOUTS.path("default", "web")))
+        await until(is_held_by_the_heir)
+        await until(is_accepted)
+
+
 async def sizes(admin: KubeClient) -> dict[str, int]:
     """Replicas that each ReplicaSet is to have."""
     items = (await admin.get(REPLICA_SETS.path("default")))["items"]
