@@ -27,7 +27,7 @@ def sizing(turn: Turn, status: RolloutStatus) -> Sizing:
 def _versions(turn: Turn, status: RolloutStatus, reach: Reach) -> Iterator[tuple[ReplicaSet, Leaving]]:
     stable, new, counts = turn.stable(status), turn.new, target_counts(turn, status)
     if stable is not None and stable is not new:
-        yield stable, Leaving(size=max(counts.stable, order.least(turn, reach, stable)))
+        yield stable, Leaving(size=max(counts.stable, with_floor(turn, order.least(turn, reach, stable))))
     if new is not None and status.abort and stable is not None:
         yield new, _aborted(turn, status, reach, new)
     elif new is not None:
@@ -42,7 +42,7 @@ def _wanted(turn: Turn, status: RolloutStatus, reach: Reach, new: ReplicaSet) ->
         return turn.desired
     wanted = target_counts(turn, status).canary
     if declared_scale(turn, status) is None:
-        return max(wanted, order.least(turn, reach, new))
+        return max(wanted, with_floor(turn, order.least(turn, reach, new)))
     return max(wanted, 1 if new.wanted and reach.weight(pod_hash_of(new)) else 0)
 
 
