@@ -15,7 +15,7 @@ from rollouts.api.meta import API_VERSION
 from rollouts.api.rollout import CanaryStrategy, ExperimentStep, Rollout, Strategy
 from rollouts.core import references, resolved, roads, roles, templates
 from rollouts.core.roads import Routers
-from rollouts.ctl import seeing
+from rollouts.ctl import seeing, shapes
 from rollouts.ctl.connection import CommandError
 from rollouts.ctl.family import Json, name_of, workload_kind
 from rollouts.ctl.rehearsed_cluster import Cast
@@ -28,6 +28,10 @@ DEFAULT_NAMESPACE = "default"
 
 def cast(stored: Json, objects: Sequence[Json], routers: Routers) -> tuple[Cast, tuple[str, ...]]:
     """What a play of this Rollout begins with, and what was made up for it. Raises CommandError."""
+    stored, objects = without_nulls(stored), [without_nulls(each) for each in objects]
+    metadata, spec = stored.get("metadata"), stored.get("spec")
+    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str) or not isinstance(spec, Mapping):
+        raise CommandError("a Rollout needs a metadata.name and a spec")
     stored = _in_namespace(stored)
     beside = _Beside(stored, objects)
     workload = _workload(stored, beside)
@@ -39,11 +43,22 @@ def cast(stored: Json, objects: Sequence[Json], routers: Routers) -> tuple[Cast,
     return whole, (*made_services, *made_ingresses, *made_analyses)
 
 
+def without_nulls(value: Any) -> Any:
+    """As an API server stores it: a member that is null is not there."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(member) for key, member in value.items() if member is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 class _Beside:
-    """The objects of the files that are in the Rollout's namespace, or say none."""
+    """The objects of the files that are in the Rollout's namespace, or say none. Raises CommandError for bad ones."""
 
     def __init__(self, stored: Json, objects: Sequence[Json]) -> None:
         self._namespace = stored["metadata"]["namespace"]
+        for each in objects:
+            kind = str(each.get("kind"))
+            for finding in shapes.misshapen(each) if kind in shapes.SHAPES else ():
+                raise CommandError(f"a {kind} in the files cannot be read: {finding.text}")
         self._objects = [each for each in objects if isinstance(each.get("metadata"), Mapping)]
 
     def all(self, *kinds: str) -> tuple[Json, ...]:

@@ -26,7 +26,7 @@ from rollouts.api.parse import Parsed
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.validate_analysis import name_rules, placeholders, template_metrics
 from rollouts.core.roads import Routers
-from rollouts.ctl import lint_conditions, lint_references
+from rollouts.ctl import lint_conditions, lint_references, shapes
 from rollouts.ctl.documents import Document, Unreadable, read
 from rollouts.kube.kinds import ROUTED, SERVICES, WORKLOADS
 
@@ -141,6 +141,8 @@ class _Files:
     """What was read from all files."""
 
     subjects: list[Subject] = field(default_factory=list)
+    misshapen: list[Subject] = field(default_factory=list)
+    """Of other kinds, and not to be read; it matters where a rollout refers to them."""
     troubles: list[Trouble] = field(default_factory=list)
 
 
@@ -170,7 +172,7 @@ def lint(paths: Sequence[str], out: TextIO, routers: Routers = NO_ROUTERS) -> in
     files = _Files()
     for path in paths:
         _read(path, files)
-    troubles = [*files.troubles, *_check(files.subjects, routers)]
+    troubles = [*files.troubles, *_check(files.subjects, routers), *_misshapen(files, routers)]
     for trouble in sorted(set(troubles)):
         out.write(f"{trouble}\n")
     return 1 if troubles else 0
@@ -192,8 +194,10 @@ def _sort_in(path: str, document: Document, files: _Files) -> None:
         subject = Subject(path, document, raw if isinstance(raw, Mapping) else {}, prefix)
         if not isinstance(raw, Mapping):
             files.troubles.append(subject.trouble("", "must be an object"))
-        elif _is_ours(raw) or _is_beside(raw):
+        elif _is_ours(raw):
             files.subjects.append(subject)
+        elif _is_beside(raw):
+            (files.misshapen if any(shapes.misshapen(raw)) else files.subjects).append(subject)
         elif not raw.get("kind") or not raw.get("apiVersion"):
             files.troubles.append(subject.trouble("", "must have an apiVersion and a kind"))
         elif str(raw["apiVersion"]).startswith(f"{GROUP}/") and str(raw["kind"]) in SPECS:
@@ -222,7 +226,8 @@ def _is_ours(raw: Mapping[str, Any]) -> bool:
 
 def _is_beside(raw: Mapping[str, Any]) -> bool:
     """Whether a rollout may refer to it."""
-    return BESIDE.get(str(raw.get("kind")), "") == raw.get("apiVersion")
+    kind = str(raw.get("kind"))
+    return kind in BESIDE and raw.get("apiVersion") == BESIDE[kind]
 
 
 def _check(subjects: Sequence[Subject], routers: Routers) -> Iterator[Trouble]:
@@ -232,6 +237,14 @@ def _check(subjects: Sequence[Subject], routers: Routers) -> Iterator[Trouble]:
             continue
         findings = [*_named(subject), *_strict(subject), *_sound(subject, surroundings, routers)]
         yield from (subject.finding(finding) for finding in _once(findings))
+
+
+def _misshapen(files: _Files, routers: Routers) -> Iterator[Trouble]:
+    rollouts = [parse.parse_rollout(subject.raw).value for subject in files.subjects if subject.kind == "Rollout"]
+    referred = {each for rollout in rollouts for each in lint_references.referred(rollout, routers)}
+    for subject in files.misshapen:
+        if (subject.kind, parse.parse_meta(subject.raw).name) in referred:
+            yield from (subject.finding(finding) for finding in shapes.misshapen(subject.raw))
 
 
 def _named(subject: Subject) -> Iterator[Finding]:

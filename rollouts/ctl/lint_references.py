@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rollouts.api.analysis import AnalysisTemplate, TemplateRef
@@ -16,6 +17,7 @@ from rollouts.core import resolved as core_resolved
 from rollouts.core.observed import Unreadable
 from rollouts.core.roads import Routers
 from rollouts.ctl import summary
+from rollouts.kube.kinds import SERVICES
 from rollouts.ports import ObjectRef, Unknown
 
 STEPS = "spec.strategy.canary.steps"
@@ -69,15 +71,34 @@ def route_findings(rollout: Rollout, routers: Routers, find: Callable[[str, str]
     yield from roads.roads(rollout, routers, look).problems
 
 
+def referred(rollout: Rollout, routers: Routers) -> Iterator[tuple[str, str]]:
+    """What a rollout refers to besides templates: kind and name of each object."""
+    strategy, reference = rollout.spec.strategy, rollout.spec.workload_ref
+    for name in roles.named(strategy) if strategy is not None else ():
+        yield SERVICES.name, name
+    if reference is not None:
+        yield reference.kind, reference.name
+    for each in roads.read(rollout, routers).readable:
+        yield from ((ref.kind, ref.name) for ref in each.router.reads(each.config))
+
+
 def service_findings(rollout: Rollout, services: Mapping[str, Json]) -> Iterator[Finding]:
     """What is wrong with the Services (by name) that a rollout names."""
-    strategy = rollout.spec.strategy
+    strategy, is_known = rollout.spec.strategy, _has_labels(rollout)
+    held = rollout if is_known else replace(rollout, spec=replace(rollout.spec, template=None))
     for path, name in references.service_paths(strategy) if strategy is not None else ():
         if name in services:
-            is_resolved = bool(rollout.spec.template)  # else it is that of a workload in another file, or in none
-            selector = _section(_section(services[name], "spec"), "selector") if is_resolved else {}
+            selector = _section(_section(services[name], "spec"), "selector") if is_known else {}
             annotations = _section(_section(services[name], "metadata"), "annotations")
-            yield from references.service_problems(rollout, name, path, selector=selector, annotations=annotations)
+            yield from references.service_problems(held, name, path, selector=selector, annotations=annotations)
+
+
+def _has_labels(rollout: Rollout) -> bool:
+    """Whether the labels of its pods are known: its template may be that of a workload elsewhere, or be no template."""
+    template = rollout.spec.template or {}
+    metadata = template.get("metadata") or {}
+    is_readable = isinstance(metadata, Mapping) and isinstance(metadata.get("labels") or {}, Mapping)
+    return bool(template) and is_readable
 
 
 def sharing_findings(rollout: Rollout, others: Iterable[Rollout]) -> Iterator[Finding]:

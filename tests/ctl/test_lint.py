@@ -100,3 +100,10 @@ def test_two_rollouts_do_not_share_a_service(report: Files) -> None:
     assert 'Service "web-preview" is named by Rollout "shop", too' in told[0]
     second["metadata"] |= {"namespace": "elsewhere"}
     assert report(first, second) == []
+
+
+def test_what_cannot_be_read_of_an_ingress_is_said(report: Files) -> None:
+    """An API server would refuse it; nobody is left to guess from what a router makes of it."""
+    canary_service, stable, ingress = a_road()
+    (told,) = report(a_routed_rollout(), canary_service, stable, {**ingress, "spec": {"rules": [7]}})
+    assert told == "spec.rules[0]: Invalid value: 7: must be an object"
