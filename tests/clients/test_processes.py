@@ -170,10 +170,9 @@ async def test_nobody_reads_a_flicker(place: Place) -> None:
         assert set(watch.words) == {"Progressing", "Paused"}
         await send(place, plugin.abort(await place.rollout()))
         await watch.until("Degraded")
-        watch.words.clear()
         await place.apply(a_rollout(*steps, image="web:3"))
         await watch.until("Paused")
-        assert "Degraded" not in watch.words
+        assert watch.words.count("Degraded") == 1
         await promote(place, is_full=True)
         await watch.until("Healthy")
         await place.until_stable("web:3")
