@@ -224,7 +224,7 @@ def _service_turns(settings: Settings, client: KubeClient, cache: Cache, snapsho
     return ServiceTurns(
         cache,
         snapshots,
-        release=lambda seen, now: release(seen, now=now),
+        release=release,
         read_rollout=lambda key: client.get(ROLLOUTS.path(key.namespace, key.name)),
         instance_id=settings.instance_id,
     )

@@ -97,12 +97,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """The Rollout whose name a Service carries: the Services it names, and whose it is among several controllers.
+    """The Rollout whose name a Service carries: the Services that its spec names, whether that spec is the one acted on
+    by now, and whose it is among several controllers."""
 
-    `services` None: its strategy is missing or malformed, so that nobody knows.
-    """
-
-    services: frozenset[str] | None
+    services: frozenset[str]
+    is_acted_on: bool
     instance_id: str
 
 

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
+from rollouts.api import conditions as c
+from rollouts.core import conditions
 from rollouts.core.actions import Action
-from rollouts.core.naming import MANAGED_BY
 from rollouts.core.observed import HeldService, Holder
 from rollouts.core.plan import Note, Plan
 from rollouts.core.release import NOTHING
@@ -19,7 +20,7 @@ from rollouts.kube.errors import NotFound
 from rollouts.kube.kinds import INSTANCE_LABEL, ROLLOUTS, SERVICES, Key
 from rollouts.runtime.cache import Cache, Entry, Json, entry_of, metadata
 from rollouts.runtime.snapshot import Snapshots, service_of
-from rollouts.runtime.triggers import named_services
+from rollouts.runtime.triggers import holder_of, named_services
 from rollouts.runtime.turns import Turn
 from rollouts.runtime.workloads import rollout_of
 
@@ -37,7 +38,7 @@ class ServiceTurns:
         cache: Cache,
         snapshots: Snapshots,
         *,
-        release: Callable[[HeldService, datetime], Plan[None]],
+        release: Callable[[HeldService], Plan[None]],
         read_rollout: ReadRollout,
         instance_id: str,
     ) -> None:
@@ -64,7 +65,7 @@ class ServiceTurns:
         if entry is None or holder_of(entry) != holder:  # it changed hands meanwhile, and its event brings it back here
             return None
         seen = HeldService(service=entry.parsed("service", service_of), holder=found, instance_id=self._instance_id)
-        return _turn(entry, self._release(seen, clock()))
+        return _turn(entry, self._release(seen))
 
     def refused(self, turn: Turn, action: Action, why: str, now: datetime) -> Turn:
         """A Service has no status of ours."""
@@ -84,18 +85,19 @@ class ServiceTurns:
         except NotFound:
             return None
         labels: Any = metadata(rollout.object).get("labels") or {}
-        parsed = rollout_of(rollout)
-        is_broken = any(problem.path.startswith("spec.strategy") for problem in parsed.problems)
-        is_told = parsed.value.spec.strategy is not None and not is_broken
-        services = frozenset(named_services(rollout)) if is_told else None
-        return Holder(services=services, instance_id=str(labels.get(INSTANCE_LABEL, "")))
+        return Holder(
+            services=frozenset(named_services(rollout)),
+            is_acted_on=_is_acted_on(rollout),
+            instance_id=str(labels.get(INSTANCE_LABEL, "")),
+        )
 
 
-def holder_of(service: Entry) -> Key | None:
-    """The Rollout whose name a Service carries; None: nobody points it anywhere."""
-    annotations: Any = metadata(service.object).get("annotations") or {}
-    name = annotations.get(MANAGED_BY)
-    return Key(service.key.namespace, name) if isinstance(name, str) and name else None
+def _is_acted_on(rollout: Entry) -> bool:
+    """Whether the Rollout's controller has looked at this spec, and found nothing wrong with it."""
+    status = rollout_of(rollout).value.status
+    invalid = conditions.get(status.conditions, c.INVALID_SPEC)
+    is_refused = invalid is not None and invalid.status == c.TRUE
+    return status.observed_generation == str(rollout.generation) and not is_refused
 
 
 def _turn(entry: Entry, plan: Plan[None]) -> Turn:

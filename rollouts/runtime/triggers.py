@@ -56,6 +56,8 @@ class Triggers:
         self._reads = reads
         self._users: dict[Named, set[Named]] = defaultdict(set)
         """Object -> the Rollouts and templates that name it."""
+        self._held: dict[Key, set[Key]] = defaultdict(set)
+        """Rollout -> the Services that carry its name."""
 
     def of(self, change: Change) -> set[Trigger]:
         """Take note of what a change says about names, and tell whom it concerns."""
@@ -73,18 +75,16 @@ class Triggers:
             self._note_names(change)
         users = {Trigger(ROLLOUTS, key) for key in self._rollouts_using(kind, change.entries[-1].key)}
         if kind == SERVICES and any(map(is_worked_on, change.entries)):
+            self._note_holder(change)
             users.add(Trigger(SERVICES, change.entries[-1].key))
         return users
 
     def _left(self, change: Change) -> Iterator[Trigger]:
-        """The Services that a Rollout named, and does not name any more."""
-        before, after = (
-            set() if entry is None else set(named_services(entry)) for entry in (change.before, change.after)
-        )
-        for name in before - after:
-            key = Key(change.entries[-1].key.namespace, name)
-            service = self._cache.get(SERVICES, key)
-            if service is not None and is_worked_on(service):
+        """The Services that carry a Rollout's name and that it does not name, whatever changed of it: they may wait for
+        that."""
+        named = frozenset() if change.after is None else frozenset(named_services(change.after))
+        for key in self._held.get(change.entries[-1].key, ()):
+            if key.name not in named:
                 yield Trigger(SERVICES, key)
 
     def _owners(self, entry: Entry) -> Iterator[Trigger]:
@@ -125,6 +125,16 @@ class Triggers:
         if change.after is not None:
             for name in self._named_by(change.after):
                 self._users[name].add((change.after.kind, change.after.key))
+
+    def _note_holder(self, change: Change) -> None:
+        before, after = (None if entry is None else holder_of(entry) for entry in (change.before, change.after))
+        service = change.entries[-1].key
+        if before is not None:
+            self._held[before].discard(service)
+            if not self._held[before]:
+                del self._held[before]
+        if after is not None:
+            self._held[after].add(service)
 
     def _named_by(self, entry: Entry) -> frozenset[Named]:
         return entry.parsed("named", lambda entry: frozenset(self._names(entry)))
@@ -184,7 +194,13 @@ def _member(value: Json, *names: str) -> Json:
 
 def is_worked_on(entry: Entry) -> bool:
     """Whether an object of a kind that has turns needs any: of Services, those that carry a holder's name."""
-    return entry.kind != SERVICES or MANAGED_BY in (metadata(entry.object).get("annotations") or {})
+    return entry.kind != SERVICES or holder_of(entry) is not None
+
+
+def holder_of(service: Entry) -> Key | None:
+    """The Rollout whose name a Service carries, the one that pointed it at a version; None: nobody did."""
+    name = _member(service.object, "metadata", "annotations").get(MANAGED_BY)
+    return Key(service.key.namespace, name) if isinstance(name, str) and name else None
 
 
 def is_rollout(owner: Json) -> bool:

@@ -217,8 +217,8 @@ def test_a_malformed_rollout_names_what_can_be_read_of_it() -> None:
     assert world.put(a_service("s")) == {WEB}
 
 
-def test_a_service_that_a_rollout_stops_naming_concerns_itself() -> None:
-    """If it was pointed: the Rollout has other Services now, or is gone."""
+def test_a_service_that_its_holder_does_not_name_is_looked_at_when_that_changes() -> None:
+    """The Rollout has other Services now, acts on them, or is gone."""
     world = World()
     pointed = a_service("web-stable")
     pointed["metadata"]["annotations"] = {"argo-rollouts.argoproj.io/managed-by-rollouts": "web"}
@@ -227,7 +227,8 @@ def test_a_service_that_a_rollout_stops_naming_concerns_itself() -> None:
     assert world.put(a_service("web-canary")) == {WEB}
     assert world.put(pointed) == {WEB, stable}
     assert world.put(a_rollout()) == {WEB, stable}
-    world.put(a_routed_rollout())
+    assert world.put(a_rollout(status={"observedGeneration": "2"})) == {WEB, stable}
+    assert world.put(a_routed_rollout()) == {WEB}
     assert world.drop(ROLLOUTS, "web") == {WEB, stable}
     assert world.drop(SERVICES, "web-stable") == {stable}
     assert world.drop(SERVICES, "web-canary") == set()
