@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rollouts.kube.client import KubeClient
-from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS
+from rollouts.kube.kinds import HASH_LABEL, INGRESSES, REPLICA_SETS, ROLLOUTS, SERVICES, Kind
 from rollouts.sandbox.cluster import Sandbox
 from rollouts.sandbox.faults import Fault, Refuse, Reset
-from tests.shell.clusters import LOOSE_CRDS, a_sandbox, create
-from tests.shell.objects import a_rollout
+from tests.shell.clusters import LOOSE_CRDS, a_sandbox, create, read
+from tests.shell.objects import a_rollout, a_routed_rollout, a_service, an_ingress
 from tests.shell.processes import a_controller, until
 
 
@@ -57,3 +58,38 @@ async def test_nothing_is_decided_while_it_cannot_be_read(tmp_path: Path) -> Non
 
         await until(was_read)
         assert sandbox.requests["get", "apps", "replicasets", 503] == 3
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind", "code", "carried_out"),
+    [("create", INGRESSES, 201, 1), ("patch", SERVICES, 200, 2)],  # there are two Services
+)
+async def test_traffic_that_may_have_been_led_elsewhere_is_looked_at(
+    tmp_path: Path, verb: Any, kind: Kind, code: int, carried_out: int
+) -> None:
+    """The object is read before anything else is decided, and nothing is written to it a second time."""
+    rollout = a_routed_rollout()
+    rollout["spec"]["replicas"] = 0
+    async with a_sandbox(*LOOSE_CRDS) as (sandbox, admin), a_controller(sandbox, tmp_path) as controller:
+        await controller.parts.census.complete(controller.parts.census.kinds)
+        for each in (a_service("web-canary"), a_service("web-stable")):
+            await create(admin, SERVICES, each)
+        await create(admin, INGRESSES, an_ingress())
+        sandbox.requests.clear()
+        sandbox.faults.inject(Reset(after_effect=True), verb=verb, resource=kind.plural, times=1)
+        await create(admin, ROLLOUTS, rollout)
+
+        async def is_healthy() -> bool:
+            return bool((await read(admin, ROLLOUTS, "web")).get("status", {}).get("phase") == "Healthy")
+
+        async def are_led() -> bool:
+            services = [await read(admin, SERVICES, each) for each in ("web-canary", "web-stable")]
+            return all(HASH_LABEL in each["spec"]["selector"] for each in services)
+
+        async def was_read() -> bool:
+            return sandbox.requests["get", kind.group, kind.plural, 200] > 0
+
+        await until(was_read)
+        await until(is_healthy)
+        await until(are_led)
+        assert sandbox.requests[verb, kind.group, kind.plural, code] == carried_out
