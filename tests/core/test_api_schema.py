@@ -85,6 +85,31 @@ def test_subresources_and_names_are_those_clients_use() -> None:
     assert crds["ClusterAnalysisTemplate"]["scope"] == "Cluster"
 
 
+def test_kubectl_shows_the_columns_that_people_know() -> None:
+    """Name and place of each, before the age."""
+    columns = {
+        resource.kind: [
+            (each["name"], each["jsonPath"])
+            for each in schema.crd(resource)["spec"]["versions"][0]["additionalPrinterColumns"]
+        ]
+        for resource in schema.RESOURCES
+    }
+    age, phase = ("Age", ".metadata.creationTimestamp"), ("Status", ".status.phase")
+    assert columns == {
+        "Rollout": [
+            ("Desired", ".spec.replicas"),
+            ("Current", ".status.replicas"),
+            ("Up-to-date", ".status.updatedReplicas"),
+            ("Available", ".status.availableReplicas"),
+            age,
+        ],
+        "AnalysisRun": [phase, age],
+        "Experiment": [phase, age],
+        "AnalysisTemplate": [age],
+        "ClusterAnalysisTemplate": [age],
+    }
+
+
 def test_the_selector_is_immutable() -> None:
     selector = root(schema.RESOURCES[0])["properties"]["spec"]["properties"]["selector"]
     assert selector["x-kubernetes-validations"] == [

@@ -132,9 +132,20 @@ async def test_rollouts_that_are_out_of_sight_get_no_turn() -> None:
         await turns.take(WEB, utc_now)
 
 
-def turns_while(unreadable: dict[Kind, str]) -> RolloutTurns:
+@pytest.mark.parametrize(("status", "is_new"), [({}, True), ({"phase": "Healthy"}, False)])
+async def test_a_rollout_that_comes_and_one_that_goes_are_told_of(status: Json, *, is_new: bool) -> None:
+    """In the words that clients know; one that has a status has come before, whoever told of it."""
+    turns = turns_while({}, status=status)
+    turn = await turns.take(WEB, utc_now)
+    assert turn is not None
+    assert ("RolloutAddedToInformer" in [note.reason for note in turn.plan.notes]) == is_new
+    (note,) = turns.gone(WEB, "uid")
+    assert (note.reason, note.message) == ("RolloutDeleted", "Rollout web/default is deleted.")
+
+
+def turns_while(unreadable: dict[Kind, str], **rollout: Any) -> RolloutTurns:
     """Turns of the Rollout `web`, while these kinds cannot be seen."""
-    cache = a_cache(a_rollout())
+    cache = a_cache(a_rollout(**rollout))
     return RolloutTurns(
         cache,
         snapshots_of(cache, unreadable),
