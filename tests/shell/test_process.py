@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import IO
 
@@ -56,6 +57,14 @@ def test_help_tells_of_the_environment(capsys: pytest.CaptureFixture[str]) -> No
     assert "ROLLOUTS_LOGLEVEL" in said
     assert all(f"--{flag}" in said for flag in FROM_ENVIRONMENT)
     assert not any(f"--{flag}" in said for flag in WITHOUT_MEANING)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["controller", "--version"]])
+def test_the_version_is_told(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the package, and nothing is begun."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert (ended.value.code, capsys.readouterr().out.strip()) == (0, metadata.version("rollouts"))
 
 
 def test_one_namespace_is_worked_in_on_request() -> None:
