@@ -76,6 +76,11 @@ def target_counts(turn: Turn, status: RolloutStatus) -> Counts:
     return Counts(canary=with_floor(turn, _share(turn, declared.weight or 0)), stable=stable)
 
 
+def is_emptied(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the step asks for no canary pod at all: nothing is to lead to one, and none can be measured."""
+    return turn.desired > 0 and target_counts(turn, status).canary == 0
+
+
 def declared_scale(turn: Turn, status: RolloutStatus) -> SetCanaryScale | None:
     """The last setCanaryScale up to the current step, unless it gives the size back to the weight."""
     index = status.current_step_index

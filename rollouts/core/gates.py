@@ -16,7 +16,7 @@ from datetime import timedelta
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun, Phase
 from rollouts.api.rollout import AnalysisStep, RolloutAnalysis
 from rollouts.api.status import AnalysisRunRef, PauseReason, RolloutStatus
-from rollouts.core import abort, cutover, history, measured, pause, runs, slots, templates, traffic
+from rollouts.core import abort, counts, cutover, history, measured, pause, runs, slots, templates, traffic
 from rollouts.core.actions import Action, CreateAnalysisRun, DeleteAnalysisRun, TerminateAnalysisRun
 from rollouts.core.cutover import Stage
 from rollouts.core.observed import Unreadable
@@ -123,13 +123,18 @@ def _step(turn: Turn, status: RolloutStatus) -> Gate | None:
     if index is None or index >= len(turn.steps) or turn.new is None:
         return None
     step = turn.steps[index]
-    if not isinstance(step, AnalysisStep) or (STEP.get(status) is None and not traffic.is_exposed(turn, status)):
+    if not isinstance(step, AnalysisStep) or not (STEP.get(status) or _is_measurable(turn, status)):
         return None
     return Gate(
         analysis=step.analysis,
         suffix=f"-{index}",
         labels={"rollout-type": STEP.kind, "step-index": str(index)},
     )
+
+
+def _is_measurable(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether a sample says something: of the canary, or, before it is to have any pod, of all that surrounds it."""
+    return counts.is_emptied(turn, status) or traffic.is_exposed(turn, status)
 
 
 def _before(turn: Turn, status: RolloutStatus) -> Gate | None:

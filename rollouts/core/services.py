@@ -89,15 +89,10 @@ def _of_canary(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
     if parts.stable:
         yield Pointing(service=parts.stable, to=_kept(turn, status), weight=weights.get("stable"), most=turn.weight_max)
     if parts.canary:
-        is_over = weights.get("canary") == 0 and (status.abort or _is_emptied(turn, status))
+        is_over = weights.get("canary") == 0 and (status.abort or counts.is_emptied(turn, status))
         new = turn.stable(status) if is_over else _tried(turn, status, service=parts.canary)
         to = None if status.abort and not is_over else new
         yield Pointing(service=parts.canary, to=to, weight=weights.get("canary"), most=target(turn, status))
-
-
-def _is_emptied(turn: Turn, status: RolloutStatus) -> bool:
-    """Whether the step asks for no canary pod at all, so that nothing is to lead to the last one."""
-    return turn.desired > 0 and counts.target_counts(turn, status).canary == 0
 
 
 def _kept(turn: Turn, status: RolloutStatus) -> ReplicaSet | None:
