@@ -127,5 +127,5 @@ def _is_enough(turn: Turn, rs: ReplicaSet, wanted: int) -> bool:
 
 def _meets(threshold: ReplicaProgressThreshold, *, available: int, wanted: int) -> bool:
     if threshold.type == "Pods":
-        return available >= threshold.value
+        return available >= min(threshold.value, wanted)  # more pods than are asked for never come
     return wanted == 0 or 100 * available >= threshold.value * wanted

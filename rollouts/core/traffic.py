@@ -91,7 +91,8 @@ def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
     seen = split(turn, status)
     if isinstance(seen, Unknown):
         return (f"the weight in force to be known ({seen.why})",)
-    wanted = weights.target(turn, status)
+    is_void = turn.new is not None and turn.new.wanted == 0 and counts.is_emptied(turn, status)
+    wanted = 0 if is_void else weights.target(turn, status)  # a step that declares no pods has none to send it to
     clauses = []
     if wanted and seen.canary_hash != turn.pod_hash:
         why = unseen(turn) if seen.canary_hash is None else None

@@ -99,6 +99,8 @@ def test_a_fixed_number_is_below_the_least_only_beside_a_whole_stable(*, is_dyna
         ({"type": "Percent", "value": -1}, 4, False),
         ({"type": "Pods", "value": 2}, 1, False),
         ({"type": "Pods", "value": 2}, 2, True),
+        ({"type": "Pods", "value": 7}, 4, False),
+        ({"type": "Pods", "value": 7}, 5, True),
     ],
 )
 def test_a_threshold_is_enough(threshold: Json | None, available: int, *, is_enough: bool) -> None:

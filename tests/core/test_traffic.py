@@ -156,3 +156,18 @@ def test_without_a_router_there_are_no_weights() -> None:
     before = {"canary": {"weights": {"canary": {"weight": 20}, "stable": {"weight": 80}}}}
     turn = a_turn(V1_FULL, V2_TWO, status=before)
     assert traffic.route(turn, turn.rollout.status).status.canary.weights is None
+
+
+@pytest.mark.parametrize(
+    ("lacking", "steps", "version"),
+    [
+        ((), ({"setCanaryScale": {"replicas": 0}}, 20), a_replica_set("v2")),
+        (("the weight to be 20 (0 now)",), ({"setCanaryScale": {"replicas": 1}}, 20), a_replica_set("v2", 1)),
+    ],
+)
+def test_a_step_that_declares_no_pods_waits_for_no_weight(
+    lacking: tuple[str, ...], steps: tuple[Any, ...], version: ReplicaSet
+) -> None:
+    """There is nothing that it could be sent to; with one pod there is."""
+    turn = routed(V1_FULL, version, weight=0, steps=steps, status={"currentStepIndex": 1})
+    assert traffic.lacking(turn, turn.rollout.status) == lacking
