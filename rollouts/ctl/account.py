@@ -16,17 +16,18 @@ from datetime import datetime
 from rollouts.api import conditions as c
 from rollouts.api import parse
 from rollouts.api.analysis import COMPLETED_PHASES, AnalysisRun
-from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, Rollout
+from rollouts.api.rollout import DEFAULT_PROGRESS_DEADLINE_SECONDS, ExperimentStep, PluginStep, Rollout
 from rollouts.api.status import RolloutStatus
 from rollouts.core import conditions
 from rollouts.core.actions import Action, EvictPod, RunStepPlugin, SetTraffic
-from rollouts.core.observed import Unreadable
+from rollouts.core.observed import Seen, Unreadable
 from rollouts.core.plan import Plan
 from rollouts.core.roads import Roads, Routers
 from rollouts.ctl import ahead, leading, measurements, pods, seeing, summary, trial
 from rollouts.ctl.amounts import brief, distance, retold
 from rollouts.ctl.family import Family, hash_of, name_of
 from rollouts.ctl.measurements import MetricSeen
+from rollouts.ctl.seeing import Decided
 from rollouts.ctl.summary import Said
 from rollouts.kube.kinds import ANALYSIS_RUNS, PODS, REPLICA_SETS
 from rollouts.lib import timestamps
@@ -52,22 +53,15 @@ def account(family: Family, routers: Routers, now: datetime) -> Account:
     """The account of this moment."""
     rollout = parse.parse_rollout(family.rollout).value
     decided = seeing.decided(family, routers, now=now)
-    played, seen = decided.plan, decided.seen
     runs = _current_runs(family, rollout)
+    waits = tuple(_waits(rollout, decided.plan))
     is_open = not summary.is_promoted(rollout) or not summary.is_observed(rollout)
     is_going = is_open and not rollout.status.abort
-    waits = tuple(_waits(rollout, played))
-    words = " ".join(waits)
-    tried = trial.told(family, rollout, said=words)
-    is_quiet = summary.said(rollout).phase == "Healthy"
-    traffic = () if seen is None or is_quiet else leading.told(seen)
-    follows = "" if seen is None else ahead.following(seen, now=now)
-    left = () if seen is None else tuple(ahead.leaving(seen))
-    coming = (*_measured_next(runs, now), follows, *left, *_looked_at(played, now)) if is_going else left
+    coming = (*_measured_next(runs, now), *_ahead(decided, now)) if is_going else _leaving(decided)
     return Account(
         said=summary.said(rollout),
         waits=tuple(with_distance(text, now) for text in waits),
-        evidence=(*traffic, *_pods_in_the_way(family), *_evidence(runs, told=words), *tried, *_unread(family)),
+        evidence=(*_traffic(rollout, decided.seen), *_evidence(family, rollout, runs, told=" ".join(waits))),
         next=tuple(with_distance(text, now) for text in coming if text),
         aborts=(*_aborts(rollout, runs), "a person") if is_going else (),
     )
@@ -133,7 +127,7 @@ def _waits(rollout: Rollout, played: Plan[RolloutStatus]) -> Iterator[str]:
         return
     yield heard.message if heard is not None and heard.message else words
     progressing = conditions.get(rollout.status.conditions, c.PROGRESSING)
-    is_moving = summary.said(rollout).phase == "Progressing" and not summary.is_promoted(rollout)
+    is_moving = summary.said(rollout).phase == "Progressing"
     if is_moving and progressing is not None and progressing.last_update_time is not None:
         yield f"The last progress was at {timestamps.render(progressing.last_update_time)}"
 
@@ -170,8 +164,21 @@ def _current_runs(family: Family, rollout: Rollout) -> tuple[AnalysisRun, ...]:
     return tuple(run for run in runs if run.meta.name in names)
 
 
-def _evidence(runs: Sequence[AnalysisRun], *, told: str) -> Iterator[str]:
-    """What was measured; a run's message is left out when it is part of what was told."""
+def _traffic(rollout: Rollout, seen: Seen | None) -> Iterator[str]:
+    """Where traffic goes; not worth a word where all is well."""
+    if seen is not None and summary.said(rollout).phase != "Healthy":
+        yield from leading.told(seen)
+
+
+def _evidence(family: Family, rollout: Rollout, runs: Sequence[AnalysisRun], *, told: str) -> Iterator[str]:
+    """What pods, runs and an experiment say; a message is left out when it is part of what was told."""
+    yield from _pods_in_the_way(family)
+    yield from _measured(runs, told=told)
+    yield from trial.told(family, rollout, said=told)
+    yield from _unread(family)
+
+
+def _measured(runs: Sequence[AnalysisRun], *, told: str) -> Iterator[str]:
     for run in runs:
         message = f": {run.status.message}" if run.status.message and run.status.message not in told else ""
         yield f"analysis {run.meta.name} is {run.status.phase or 'not measured yet'}{message}"
@@ -211,9 +218,18 @@ def _measured_next(runs: Sequence[AnalysisRun], now: datetime) -> Iterator[str]:
                 yield f"{metric.name} is measured next {f'at {moment}' if metric.next_at > now else 'now'}"
 
 
-def _looked_at(played: Plan[RolloutStatus], now: datetime) -> Iterator[str]:
-    if played.requeue_at is not None and played.requeue_at > now:
-        yield f"without a change the controller looks again at {timestamps.render(played.requeue_at)}"
+def _ahead(decided: Decided, now: datetime) -> Iterator[str]:
+    """What comes by itself, in its order."""
+    if decided.seen is not None:
+        yield ahead.following(decided.seen, now=now)
+    yield from _leaving(decided)
+    again = decided.plan.requeue_at
+    if again is not None and again > now:
+        yield f"without a change the controller looks again at {timestamps.render(again)}"
+
+
+def _leaving(decided: Decided) -> Iterator[str]:
+    return iter(()) if decided.seen is None else ahead.leaving(decided.seen)
 
 
 def _aborts(rollout: Rollout, runs: Sequence[AnalysisRun]) -> Iterator[str]:
@@ -222,6 +238,14 @@ def _aborts(rollout: Rollout, runs: Sequence[AnalysisRun]) -> Iterator[str]:
             continue
         for metric in measurements.seen(run):
             yield from _limits(metric)
+    index, steps = rollout.status.current_step_index, summary.steps_of(rollout)
+    match steps[index] if index is not None and index < len(steps) else None:
+        case ExperimentStep():
+            yield "a failure of the experiment"
+        case PluginStep(name=name):
+            yield f"a failure that plugin {name} reports"
+        case _:
+            pass
     if rollout.spec.progress_deadline_abort:
         seconds = rollout.spec.progress_deadline_seconds
         seconds = DEFAULT_PROGRESS_DEADLINE_SECONDS if seconds is None else seconds

@@ -33,7 +33,12 @@ READY_AFTER_SECONDS = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML with a Rollout and the templates it names")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="YAML with a Rollout and what it refers to: Services, Ingresses, a workload, templates",
+    )
     parser.add_argument(
         "--ready-after", type=duration, default=READY_AFTER_SECONDS, metavar="10s", help="how long a pod takes (10s)"
     )
@@ -49,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
         if not found:
             raise CommandError(f"there is no Rollout in {' '.join(args.files)}")
         console = drawing.console_for(sys.stdout)
-        for stored in found:
-            way = Way(ready_after=args.ready_after, from_image=args.from_image)
+        way = Way(ready_after=args.ready_after, from_image=args.from_image)
+        for number, stored in enumerate(found):
             shown = plan(stored, objects, args.routers(), way=way)
-            drawing.show(shown, console)
+            drawing.show(Group(Text(), shown) if number else shown, console)
     except CommandError as error:
         print(f"{args.program}: {error}", file=sys.stderr)
         return FAILED

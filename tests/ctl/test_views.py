@@ -245,7 +245,9 @@ def test_a_step_plugin_that_runs_is_not_left_undone() -> None:
     world.run(60)
     world.set_image("v2")
     world.run(10)
-    assert "plugin change" in account(world, words="")
+    told = account(world, words="")
+    assert "plugin change" in told
+    assert "a failure that plugin change reports" in told
     assert undone_in(world) == ""
 
 
