@@ -272,3 +272,22 @@ def test_a_status_that_was_emptied_steers_nothing(ready: Ready, strategy: str, p
     for image in ("v2", "broken"):
         assert reactions.served(world).get(image, 0) <= before.get(image, 0)
     assert "v1" in {image for image, size in world.sizes().items() if size} or phase == "finished"
+
+
+@pytest.mark.parametrize("strategy", ["canary", "routed", "blue-green"])
+def test_git_takes_back_what_a_click_put_into_the_spec(ready: Ready, strategy: str) -> None:
+    """A sync with self-heal removes `paused` and `restartAt`: what the spec says then holds, and no version is new."""
+    served = ready(strategy, "paused")
+    world = served.world
+    world.now += timedelta(seconds=1)
+    for action in ("pause", "restart"):
+        click(served, action)
+    reactions.is_held(world, "manually paused")
+    sets = set(world.replica_sets)
+    served.send([main({"spec": {"paused": None, "restartAt": None}})])
+    world.run(60)
+    reactions.is_held(world, "CanaryPauseStep" if reactions.is_canary(world) else "BlueGreenPause")
+    served.send([main({"spec": {"restartAt": "2026-01-01T12:00:00Z"}})])  # older than every pod: nothing to do
+    world.run(60)
+    assert world.status["restartedAt"] == "2026-01-01T12:00:00Z"
+    assert set(world.replica_sets) == sets
