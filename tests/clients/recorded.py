@@ -6,6 +6,7 @@ server filled in, and what stands around them. They were written to the contract
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -81,7 +82,7 @@ def _pods(raw: Json, world: World) -> Pods:
     metadata = raw["spec"]["template"]["metadata"]
     for number in range(raw["status"]["replicas"]):
         made_at = world.now - (timedelta(hours=1) if number < ready else UNREADY_FOR)
-        pods.each.append(PlayedPod(f"{raw['metadata']['name']}-{number}", made_at, dict(metadata)))
+        pods.each.append(PlayedPod(f"{raw['metadata']['name']}-{number}", made_at, copy.deepcopy(metadata)))
     pods.made = len(pods.each)
     return pods
 

@@ -110,20 +110,24 @@ def _wait(world: World) -> None:
 WAYS: Mapping[str, tuple[Callable[[World], None], ...]] = {
     "aborted": (lambda world: world.patch_status({"abort": False}), _promote),
     "at_analysis": (_wait,),
+    "at_background_analysis": (_promote,),
     "at_pause": (_promote,),
     "at_pause_foreign_hash": (_promote,),
     "at_set_weight": (_promote,),
     "at_timed_pause": (_wait,),
     "blue_green_before_switch": (_promote,),
     "blue_green_in_pause": (_promote,),
+    "blue_green_proven": (_promote,),
     "invalid_spec": (_correct,),
     "no_steps": (_wait,),
     "ping_pong": (_promote,),
     "resumed": (_wait,),
     "retrying": (_promote,),
+    "routed_aborted": (lambda world: world.patch_status({"abort": False}), _promote),
     "routed_at_pause": (_promote,),
     "routed_dynamic_stable": (_promote,),
     "routed_foreign_hash": (_promote,),
+    "wearing_metadata": (_promote,),
     "workload_ref": (_promote,),
 }
 """What people do in each phase until the update is through; where it waits for nobody they wait."""
@@ -203,12 +207,16 @@ def test_steps_that_were_hashed_differently_are_not_taken_again(story: str) -> N
 
 def test_an_old_version_goes_at_the_deadline_it_was_given() -> None:
     """The delay after a switch is the one that was promised."""
-    for story, seconds in (("blue_green_after_switch", 90), ("routed_healthy", 20)):
+    for story, seconds, old in (
+        ("blue_green_after_switch", 90, V1),
+        ("routed_healthy", 20, V1),
+        ("routed_aborted", 25, V2),
+    ):
         world = recorded.world(story)
         world.run(seconds - 1)
-        assert world.sizes()[V1] == 4
+        assert world.sizes()[old]
         world.run(2)
-        assert world.sizes()[V1] == 0
+        assert world.sizes()[old] == 0
 
 
 def test_a_run_of_before_gives_the_verdict() -> None:
@@ -223,6 +231,32 @@ def test_a_run_of_before_gives_the_verdict() -> None:
         "2026-01-01T11:59:40Z",
         "2026-01-01T11:59:50Z",
     ]
+
+
+def test_what_was_proven_is_not_measured_again() -> None:
+    """A pass on record is enough, also where its run is gone; and the run beside the steps is measured on."""
+    proven = recorded.world("blue_green_proven")
+    _promote(proven)
+    proven.run(200)
+    assert (proven.runs, proven.status["phase"]) == ({}, "Healthy")
+    watched = recorded.world("at_background_analysis")
+    (name,) = watched.runs
+    watched.run(30)
+    assert list(watched.runs) == [name]
+    assert watched.runs[name]["status"]["metricResults"][0]["count"] > 2
+
+
+def test_pods_keep_what_they_wear() -> None:
+    """Labels of a part that were put on before come off when the part is over, from the pods that wear them."""
+    world = recorded.world("wearing_metadata")
+    world.run(30)
+    parts = {pod.metadata["labels"]["role"] for pods in world.pods.values() for pod in pods.each}
+    assert parts == {"canary", "stable"}
+    _promote_full(world)
+    world.run(300)
+    worn = [pod.metadata for pods in world.pods.values() for pod in pods.each]
+    assert {each["labels"]["role"] for each in worn} == {"stable"}
+    assert not any("example.com/watch" in each.get("annotations", {}) for each in worn)
 
 
 def test_a_correction_makes_no_new_version() -> None:
