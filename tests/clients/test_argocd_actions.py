@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import Json
+from tests.builders import Json, a_rollout, canary, pause
 from tests.clients import argocd, reactions
 from tests.clients.phases import STEPS, a_world, begun, every_phase, every_steerable
 from tests.clients.wire import Ready, Request, Served, Wire, main, status
+from tests.world import World
 
 
 def click(served: Served, action: str) -> list[Request]:
@@ -291,3 +292,15 @@ def test_git_takes_back_what_a_click_put_into_the_spec(ready: Ready, strategy: s
     world.run(60)
     assert world.status["restartedAt"] == "2026-01-01T12:00:00Z"
     assert set(world.replica_sets) == sets
+
+
+def test_skipping_one_of_two_pauses_in_a_row_ends_both() -> None:
+    """What the guide warns of: the patch of a skip looks like a resume of the pause that it leads to."""
+    world = World(a_rollout(canary(50, pause(), pause(), 75, pause())))
+    world.run(60)
+    world.set_image("v2")
+    world.run(60)
+    (sent,) = argocd.clicked("skip-current-step", world.rollout)
+    world.patch_status(sent.body["status"])
+    world.run(60)
+    assert world.status["currentStepIndex"] == 4

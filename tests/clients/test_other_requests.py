@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import Json
+from tests.builders import Json, a_deployment, a_rollout, referring
 from tests.clients import plugin, reactions
-from tests.clients.phases import STRATEGIES, a_world
+from tests.clients.phases import SMOKE, STRATEGIES, a_world
 from tests.clients.wire import PLAIN, Request, Served, Wire, main, status
 from tests.world import World
 
@@ -215,3 +215,21 @@ def test_a_put_of_a_stale_status_is_refused(wire: Wire) -> None:
     assert wire.send(status({"abort": True})).code == 200
     stale = Request(method="PUT", media_type=PLAIN, body=found, subresource="status")
     assert wire.send(stale).code == CONFLICT
+
+
+def test_images_and_undo_of_a_referenced_deployment() -> None:
+    """Both are sent to the Deployment, whose template is the Rollout's: a new version, and the one before again."""
+    rollout = referring(a_rollout(STRATEGIES["canary"], replicas=4))
+    world = World(rollout, templates=[SMOKE], workload=a_deployment(replicas=4))
+    world.run(60)
+    (deployment,) = world.workloads.values()
+    changed = plugin.set_image(deployment, "*", "v2").body
+    world.edit_workload("web", changed["spec"])
+    world.run(60)
+    assert (world.status["message"], set(world.sizes())) == ("CanaryPauseStep", {"v1", "v2"})
+    former = copy.deepcopy(next(iter(world.replica_sets.values()))["spec"]["template"])
+    del former["metadata"]["labels"][plugin.HASH]
+    world.edit_workload("web", {"template": former})
+    world.run(60)
+    reactions.is_done(world, "v1")
+    assert world.status["workloadObservedGeneration"] == "3"
