@@ -117,7 +117,7 @@ class Place:
 
     async def apply(self, *objects: Json, options: tuple[str, ...] = ()) -> None:
         """`kubectl apply` objects."""
-        text = "\n---\n".join(json.dumps(each) for each in objects)
+        text = "".join(f"---\n{json.dumps(each)}\n" for each in objects)
         await self.kubectl("apply", *options, "-f", "-", stdin=text)
 
     async def annotate(self, verb: str, value: str) -> None:
