@@ -32,7 +32,7 @@ def rollout(example: str, version: str = "v1", **strategy: Any) -> Json:
     found: Json = yaml.safe_load(re.sub(r"v1$", version, text, flags=re.MULTILINE))
     (wanted,) = found["spec"]["strategy"].values()
     wanted.update(strategy)
-    for name in [name for name, value in strategy.items() if value is None]:
+    for name in (name for name, value in strategy.items() if value is None):
         del wanted[name]
     (container,) = found["spec"]["template"]["spec"]["containers"]
     container["env"].append({"name": "DRAIN", "value": str(DRAIN_SECONDS)})

@@ -174,6 +174,25 @@ async def test_a_canary_is_given_up_tried_again_scaled_and_superseded(place: Pla
     assert carrying.weights == [0, 25, 0, 25, 50, 0, 25, 0]
 
 
+async def test_the_way_back_takes_what_stable_carries(place: Place, way_in: Address) -> None:
+    """Where stable gave its pods up for the canary's, an abort lets the weight fall as they come back."""
+    entry = door(place, way_in)
+    strategy: dict[str, Any] = {"maxUnavailable": 0, "dynamicStableScale": True, "steps": [weight(75), pause()]}
+    await deploy(place, entry, **strategy)
+    async with served(place, entry) as (_, carrying):
+        await place.apply(rollout(EXAMPLE, "v2", **strategy))
+        await place.until_at(1)
+        await place.until_pods({image("v1"): 1, image("v2"): 3})
+        await until_shared(entry, v1=25, v2=75)
+        await place.annotate("abort", "abort slow")
+        await place.until_pods({image("v1"): 4})
+        await until_shared(entry, v1=100)
+        await until_nothing_is_left(place)
+    fall = carrying.weights[carrying.weights.index(75) :]
+    assert fall == sorted(fall, reverse=True)
+    assert fall[-1] == 0
+
+
 def weights_told(seen: Json) -> tuple[int, int]:
     """What the status says of the canary's and of stable's weight."""
     weights = status(seen)["canary"]["weights"]
