@@ -199,19 +199,18 @@ def _range(config: Config, pair: Pair, objects: Objects) -> Range | Unknown:
     annotations = ingress.annotations_of(canary)
     if annotations.get(_key(config.prefix, CANARY)) != "true":
         return 0, subject.weight_max  # two plain Ingresses with the same paths: either may win
-    weight = _share(config, pair, annotations)
+    weight = _share(config, annotations)
     is_on_all = ingress.routes(stable, subject.stable_service) <= ingress.routes(canary, subject.canary_service)
-    return weight if is_on_all or isinstance(weight, Unknown) else (0, weight[1])
+    return weight if is_on_all else (0, weight[1])
 
 
-def _share(config: Config, pair: Pair, annotations: Mapping[str, str]) -> Range | Unknown:
-    """What annotations mean to Ingress-NGINX, as a part of our maximum, rounded both ways."""
+def _share(config: Config, annotations: Mapping[str, str]) -> Range:
+    """What annotations mean to Ingress-NGINX, as a part of our maximum, rounded both ways. No number may mean any."""
     numbers = []
     for key, default in ((_key(config.prefix, WEIGHT), 0), (_key(config.prefix, TOTAL), DEFAULT_TOTAL)):
         text = annotations.get(key, str(default))
         if not _WHOLE.fullmatch(text):
-            where = f"annotation {key} of Ingress `{pair.canary.name}`"
-            return Unknown(why=f"{where} is {text[:40]!r}, which is no weight; correct or remove it")
+            return 0, config.subject.weight_max
         numbers.append(int(text))
     total = max(numbers[1], DEFAULT_TOTAL)
     part = min(numbers[0], total) * config.subject.weight_max

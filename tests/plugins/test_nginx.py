@@ -344,12 +344,11 @@ def test_weights_mean_what_ingress_nginx_takes_them_for(
 
 @pytest.mark.parametrize("text", ["", "abc", "-5", "5%", "1.5", " 5", "\u0665", "9" * 30])
 @pytest.mark.parametrize("name", ["weight", "total"])
-def test_what_is_no_weight_is_unknown(name: str, text: str) -> None:
-    """Said in a sentence that names the annotation and the Ingress; it is never taken for 0."""
-    found = seen(a_shop(), annotated(**{name: text}))
-    assert isinstance(found, Unknown)
-    assert f"{PREFIX}/canary-weight" in found.why
-    assert f"`{CANARY}`" in found.why
+def test_what_is_no_weight_may_be_any(name: str, text: str) -> None:
+    """It is never taken for 0, and the next write, an abort's as well, puts it right."""
+    junk = annotated(**{name: text})
+    assert seen(a_shop(), junk) == TrafficSeen(canary=0, stable=0, others={"": 100})
+    assert seen(a_shop(), rendered(0, a_shop(), junk)) == TrafficSeen(canary=0, stable=100)
 
 
 @pytest.mark.parametrize("canary", [None, "false", "True"])
