@@ -101,6 +101,10 @@ class Cluster:
         """Sees the Services and routes as they are about to be."""
         self._version = 100
 
+    def is_veiled(self) -> bool:
+        """Whether a router cannot tell, or not yet, what is in force."""
+        return any({"unknown", "stuck", "lie"} & route["spec"].keys() for route in self.routes.values())
+
     # The API server
 
     @contextmanager
@@ -233,3 +237,10 @@ def merge(target: Json, patch: Mapping[str, Any]) -> None:
             merge(target[key], value)
         else:
             target[key] = value
+
+
+def with_patch(kind: dict[str, Json], name: str, patch: Mapping[str, Any]) -> dict[str, Json]:
+    """The objects as they are when one of them is patched."""
+    patched = copy.deepcopy(kind[name])
+    merge(patched, copy.deepcopy(dict(patch)))
+    return {**kind, name: patched}

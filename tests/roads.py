@@ -8,27 +8,34 @@ the Services alone.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from rollouts.api.rollout import CanaryStrategy
+from rollouts.api.findings import Finding
+from rollouts.api.rollout import CanaryStrategy, Rollout
 from rollouts.core import naming
 from rollouts.core.observed import Service
 from rollouts.core.roles import roles
 from rollouts.ports import Destination, TrafficIntent, TrafficSeen, Unknown
-from tests.builders import Json, parsed_rollout
+from tests import junctions
+from tests.builders import Json
 from tests.cluster import merge
 
 SERVICES = ("canaryService", "stableService", "activeService", "previewService")
 
 
-def built(rollout: Json) -> tuple[dict[str, Json], dict[str, Json]]:
-    """The Services and routes that a Rollout's strategy names, as a user makes them before its first deploy."""
+def built(rollout: Json, *, has_ingresses: bool) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The Services and routes that a Rollout's strategy names, as a user makes them before its first deploy.
+
+    `has_ingresses`: the router is the real one, in place of a played one, and its routes are Ingresses.
+    """
     (strategy,) = rollout["spec"]["strategy"].values()
     names = [strategy[name] for name in SERVICES if name in strategy] + list(strategy.get("pingPong", {}).values())
     services = {name: new_service(name) for name in names}
-    return services, {name: new_route(name) for name in sections(rollout)}
+    most = strategy.get("trafficRouting", {}).get("maxTrafficWeight", 100)
+    routes = {name: new_route(name, most=most) for name in sections(rollout)}
+    return services, {"nginx": _object("nginx", junctions.built(rollout))} if has_ingresses else routes
 
 
 def sections(rollout: Json) -> set[str]:
@@ -37,9 +44,9 @@ def sections(rollout: Json) -> set[str]:
     return {name for name, section in routing.items() if section is not None} - {"managedRoutes", "maxTrafficWeight"}
 
 
-def new_route(name: str) -> Json:
-    """What a router has before it was given any weight."""
-    return _object(name, {"split": {}, "max": 100, "routes": {}})
+def new_route(name: str, *, most: int = 100) -> Json:
+    """What a router has before it was given any weight; `most` is all of it."""
+    return _object(name, {"split": {}, "max": most, "routes": {}})
 
 
 def new_service(name: str) -> Json:
@@ -57,15 +64,22 @@ def service(raw: Json) -> Service:
     )
 
 
-def seen(raw: Json, rollout: Json) -> TrafficSeen | Unknown:
+def problems(raw: Json, rollout: Rollout) -> tuple[Finding, ...]:
+    """What the real router has against its section and objects; a played one has nothing."""
+    return junctions.roads(raw, dict(rollout.raw)).problems if junctions.is_junction(raw) else ()
+
+
+def seen(raw: Json, rollout: Rollout) -> TrafficSeen | Unknown:
     """What a played router says, to the Services as their roles are by now."""
     spec = raw["spec"]
     if "unknown" in spec:
         return Unknown(why=spec["unknown"])
-    parsed = parsed_rollout(rollout)
-    assert isinstance(parsed.spec.strategy, CanaryStrategy)
-    parts = roles(parsed.spec.strategy, parsed.status)
-    split = in_force(raw)
+    if junctions.is_junction(raw):
+        (road,) = junctions.roads(raw, dict(rollout.raw)).served
+        return road.seen
+    assert isinstance(rollout.spec.strategy, CanaryStrategy)
+    parts = roles(rollout.spec.strategy, rollout.status)
+    split = spec.get("lie", in_force(raw))
     canary, stable = (split.get(name, {}) for name in (parts.canary or "canary", parts.stable or "stable"))
     weight = canary.get("weight", 0)
     return TrafficSeen(
@@ -88,6 +102,16 @@ def troubled(raw: Json, change: Json) -> Json:
     if "isStuck" not in change:
         return change
     return {"stuck": copy.deepcopy(raw["spec"]["split"]) if change["isStuck"] else None}
+
+
+def changes(raw: Json, rollout: Json, intent: TrafficIntent) -> Iterator[Mapping[str, Any]]:
+    """The writes that put the intent in force."""
+    if junctions.is_junction(raw):
+        yield from junctions.rendered(raw, rollout, intent)
+        return
+    change = rendered(raw, intent)
+    if change is not None:
+        yield change
 
 
 def rendered(raw: Json, intent: TrafficIntent) -> Mapping[str, Any] | None:
@@ -117,13 +141,24 @@ def _split(role: str, to: Destination) -> Json:
     return {role: {"weight": to.weight, "hash": to.pod_hash}}
 
 
-def shares(services: Mapping[str, Json], route: Json) -> dict[str, Fraction]:
-    """The share of traffic by version that one route really sends; the empty hash stands for any pod."""
+def ways(services: Mapping[str, Json], route: Json) -> list[dict[str, Fraction]]:
+    """The share of traffic by version that a route really sends, on each of its ways; the empty hash: any pod."""
+    if junctions.is_junction(route):
+        return list(junctions.ways({name: hash_of(services, name) for name in services}, route))
     found: dict[str, Fraction] = {}
     for name, part in in_force(route).items():
         pod_hash = part.get("hash") or hash_of(services, name)
         found[pod_hash] = found.get(pod_hash, Fraction(0)) + Fraction(part["weight"], route["spec"]["max"])
-    return found
+    return [found]
+
+
+def shares(services: Mapping[str, Json], route: Json) -> dict[str, Fraction]:
+    """The most that one route sends to each version."""
+    most: dict[str, Fraction] = {}
+    for way in ways(services, route):
+        for version, share in way.items():
+            most[version] = max(share, most.get(version, Fraction(0)))
+    return most
 
 
 def hash_of(services: Mapping[str, Json], name: str) -> str:

@@ -108,10 +108,13 @@ class Sight:
             templates={_ref(raw): self._template(raw) for raw in templates},
             services={name: roads.service(copied.raw) for name, copied in self.services.items()},
             routes={
-                name: roads.seen(copied.raw, self.rollout.raw)
+                name: roads.seen(copied.raw, rollout)
                 for name, copied in self.routes.items()
                 if name in roads.sections(self.rollout.raw)
             },
+            route_problems=tuple(
+                problem for copied in self.routes.values() for problem in roads.problems(copied.raw, rollout)
+            ),
             workload=next((_workload(copied.raw) for copied in self.workloads.values()), None),
             pods=pods,
             verb_owners=dict(verb_owners),

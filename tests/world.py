@@ -30,7 +30,8 @@ from rollouts.core.plan import Note
 from rollouts.lib import timestamps
 from tests import roads
 from tests.builders import NOON, Json
-from tests.cluster import Conflict, Settings, Unreachable, merge
+from tests.cluster import Conflict, Settings, Unreachable, merge, with_patch
+from tests.late import Late
 from tests.sight import KINDS, Sight
 from tests.stepping import SteppedCluster
 
@@ -47,12 +48,14 @@ class World(SteppedCluster):
         templates: Iterable[Json] = (),
         settings: Settings | None = None,
         workload: Json | None = None,
+        has_ingresses: bool = False,
     ) -> None:
         super().__init__(rollout, settings or Settings())
         if workload is not None:
             self.workloads[workload["metadata"]["name"]] = copy.deepcopy(workload)
             self.start_workloads()
-        self.services, self.routes = roads.built(rollout)
+        self.services, self.routes = roads.built(rollout, has_ingresses=has_ingresses)
+        self.late = Late()
         self.templates = {template["metadata"]["name"]: template for template in templates}
         self.readings: dict[str, list[ReadingSeen]] = {}
         self.step_plugins = {"change": "", "broken": "ImportError: no module named gone"}
@@ -153,11 +156,8 @@ class World(SteppedCluster):
         end = self.now + timedelta(seconds=seconds)
         self.settle()
         while True:
-            due = [
-                at
-                for at in (*self._pod_times(), *self._experiment_times(), self.requeue_at, *self._run_times())
-                if at and at > self.now
-            ]
+            times = (*self._pod_times(), *self._experiment_times(), *self._run_times(), *self.late.arrivals.values())
+            due = [at for at in (*times, self.requeue_at) if at and at > self.now]
             if not due or min(due) > end:
                 break
             self.now = min(due)
@@ -170,6 +170,8 @@ class World(SteppedCluster):
         `late`: the caches that stay behind in the next turns; "pods" stands for the ReplicaSet controller.
         """
         for _ in range(TURNS_MAX):
+            for route in self.late.caught_up(self.routes, self.now):
+                self._touch(route)
             before = self._version
             behind = late.pop(0) if late else ()
             if "pods" not in behind:
@@ -241,7 +243,7 @@ class World(SteppedCluster):
             case act.PatchRollout():
                 self._patch_rollout(action)
             case act.PatchService():
-                self.before_traffic(_with(self.services, action.name, action.patch), self.routes)
+                self.before_traffic(with_patch(self.services, action.name, action.patch), self.routes)
                 self._patch(self.services, action.name, action.patch, action.seen_version)
             case act.SetTraffic():
                 self._set_traffic(action)
@@ -275,11 +277,13 @@ class World(SteppedCluster):
 
     def _set_traffic(self, action: act.SetTraffic) -> None:
         for name in sorted(self.sight.routes):
-            seen = self.sight.routes[name]
-            patch = roads.rendered(seen.raw, action.intent)
-            if patch is not None:
-                self.before_traffic(self.services, _with(self.routes, name, patch))
-                self._patch(self.routes, name, patch, seen.version)
+            raw, version = self.sight.routes[name].raw, self.sight.routes[name].version
+            for patch in roads.changes(raw, self.sight.rollout.raw, action.intent):
+                self.before_traffic(self.services, with_patch(self.routes, name, patch))
+                before = copy.deepcopy(self.routes[name]["spec"])
+                self._patch(self.routes, name, patch, version)
+                self.late.asked(name, before=before, after=self.routes[name]["spec"], now=self.now)
+                version = self.routes[name]["metadata"]["resourceVersion"]
 
     def _patch_rollout(self, action: act.PatchRollout) -> None:
         if self.rollout["metadata"]["resourceVersion"] != self._version_seen:
@@ -383,13 +387,6 @@ class World(SteppedCluster):
             raw["spec"]["template"]["spec"]["containers"][0]["image"]: raw["spec"]["replicas"]
             for raw in self.replica_sets.values()
         }
-
-
-def _with(kind: dict[str, Json], name: str, patch: Mapping[str, Any]) -> dict[str, Json]:
-    """The objects as they are when one of them is patched."""
-    patched = copy.deepcopy(kind[name])
-    merge(patched, copy.deepcopy(dict(patch)))
-    return {**kind, name: patched}
 
 
 def _taken(kind: type, status: Mapping[str, Any]) -> None:

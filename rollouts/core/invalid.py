@@ -108,10 +108,8 @@ def _follow(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 
 def _is_certain(turn: Turn, problems: Sequence[Finding]) -> bool:
     """Whether something was acted on before, it is known who serves, and how many is readable."""
-    spec, status = turn.rollout.spec, turn.rollout.status
     is_counted = not any(problem.path.startswith(COUNTED_BY) for problem in problems)
-    is_known = spec.workload_ref is None and is_counted and status.current_pod_hash != ""
-    return is_known and _is_told(turn, problems)
+    return is_counted and turn.rollout.status.current_pod_hash != "" and _is_told(turn, problems)
 
 
 def _is_told(turn: Turn, problems: Sequence[Finding]) -> bool:

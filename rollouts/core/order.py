@@ -8,8 +8,9 @@ is. `carried` is what a version's available pods bear. Everything that moves tra
 (routed.py, doubled.py) asks these two and nothing else, and only ever about the picture that was seen, never about
 what the same plan is going to write. So the writes of one plan may stop after any of them:
 
-- a weight rises, or a Service turns, only towards pods that are available now, and no plan that was made on the same
-  picture takes them away, since `least` counts what is on its way to a version as reaching it already;
+- a weight rises, or a Service turns, only towards pods that are available now, and the same plan takes none of them
+  away: a version is led to only as far as the step, a promotion or an abort wants it led to, and just that is what its
+  size is computed for. Where a step wants no pods of the canary, nothing is led to it;
 - a ReplicaSet shrinks only by pods that no weight seen, and no weight about to be written, needs.
 
 A write decided on an older picture is refused by the API server, because it names the version of the object it was
@@ -107,13 +108,13 @@ def carried(turn: Turn, rs: ReplicaSet | None, *, unavailable: int) -> int:
     return min(turn.weight_max, steady(rs) * turn.weight_max // max(1, turn.desired - unavailable))
 
 
-def least(turn: Turn, reach: Reach, rs: ReplicaSet, *, coming: int = 0) -> int:
-    """The fewest pods a version must keep for what may reach it, or for the weight that is `coming` to it.
+def least(turn: Turn, reach: Reach, rs: ReplicaSet) -> int:
+    """The fewest pods a version must keep for what may reach it.
 
     For what is only feared, because its way could not be seen, pods stay, but none are made.
     """
     pod_hash = pod_hash_of(rs)
-    seen = _pods(turn, max(coming, reach.weights.get(pod_hash, 0)))
+    seen = _pods(turn, reach.weights.get(pod_hash, 0))
     pods = max(seen, min(rs.wanted, _pods(turn, reach.weight(pod_hash))))
     return max(pods, 1) if rs.wanted and turn.desired and reach.is_reached(pod_hash) else pods
 

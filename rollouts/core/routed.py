@@ -41,9 +41,10 @@ def _wanted(turn: Turn, status: RolloutStatus, reach: Reach, new: ReplicaSet) ->
     if turn.stable(status) is None:
         return turn.desired
     wanted = target_counts(turn, status).canary
+    needed = order.least(turn, reach, new)
     if declared_scale(turn, status) is None:
-        return max(wanted, with_floor(turn, order.least(turn, reach, new)))
-    return max(wanted, 1 if new.wanted and reach.weight(pod_hash_of(new)) else 0)
+        return max(wanted, with_floor(turn, needed))
+    return max(wanted, min(1, needed) if reach.weight(pod_hash_of(new)) else 0)
 
 
 def _aborted(turn: Turn, status: RolloutStatus, reach: Reach, new: ReplicaSet) -> Leaving:

