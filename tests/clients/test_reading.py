@@ -22,6 +22,7 @@ from tests.clients import readers
 from tests.clients.phases import PHASES, a_world, every_phase
 from tests.clients.readers import HASH, Said
 from tests.laws import plays, test_bluegreen, test_routed
+from tests.laws.switch_plays import SwitchPlay
 from tests.scenarios import play
 from tests.world import World
 
@@ -127,7 +128,7 @@ def _routed(data: st.DataObject, answers: list[Any]) -> tuple[World, Callable[[]
 
 
 def _blue_green(data: st.DataObject, answers: list[Any]) -> tuple[World, Callable[[], None], Callable[[int], None]]:
-    random = test_bluegreen.SwitchPlay(data.draw(test_bluegreen.rollouts()), answers)
+    random = SwitchPlay(data.draw(test_bluegreen.rollouts()), answers)
     return random.world, lambda: test_bluegreen.happen(random, data.draw), random.wait
 
 
