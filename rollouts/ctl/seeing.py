@@ -81,7 +81,9 @@ def seen(family: Family, routers: Routers) -> tuple[Seen, Roads]:
         replica_sets=tuple(each for each in sets if _is_mine(each)),
         names_taken={each.name: each for each in sets if not _is_mine(each)},
         analysis_runs=_runs(family),
+        run_names_taken=_names_taken(family, ANALYSIS_RUNS),
         experiments=_experiments(family),
+        experiment_names_taken=_names_taken(family, EXPERIMENTS),
         step_plugins=dict.fromkeys(served.plugins_named(rollout.spec), ""),  # which there are, its controller knows
         templates=_templates(family, rollout.meta.namespace),
         services=_services(family, rollout),
@@ -179,6 +181,11 @@ def _runs(family: Family) -> tuple[AnalysisRun, ...] | Unreadable:
     if why is not None:
         return Unreadable(why=why)
     return tuple(parse.parse_analysis_run(each).value for each in family.of(ANALYSIS_RUNS, family.rollout))
+
+
+def _names_taken(family: Family, kind: Kind) -> frozenset[str]:
+    """Names that objects of others have."""
+    return frozenset(name_of(each) for each in family.all(kind) if not is_owned(each, family.rollout))
 
 
 def _experiments(family: Family) -> tuple[Experiment, ...] | Unreadable:

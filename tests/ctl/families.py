@@ -69,7 +69,7 @@ def a_service(name: str) -> Json:
     }
 
 
-def family_of(world: World, *, words: str = WORDS) -> Family:
+def family_of(world: World, *, words: str = WORDS, ingresses: tuple[Json, ...] | None = None) -> Family:
     """The Rollout, its ReplicaSets, pods and runs, what is around them, and two Events. `words` empty: the core's."""
     sets = tuple(copy.deepcopy(world.replica_sets[name]) for name in sorted(world.replica_sets))
     rollout = copy.deepcopy(world.rollout)
@@ -85,7 +85,7 @@ def family_of(world: World, *, words: str = WORDS) -> Family:
             "analysistemplates": tuple(copy.deepcopy(each) for each in world.templates.values()),
             "experiments": tuple(copy.deepcopy(each) for each in world.experiments.values()),
             "services": tuple(copy.deepcopy(each) for each in world.services.values()),
-            "ingresses": _ingresses(world),
+            "ingresses": _ingresses(world) if ingresses is None else ingresses,
         },
         workload=copy.deepcopy(next(iter(world.workloads.values()), None)),
         events=EVENTS,
