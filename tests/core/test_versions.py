@@ -64,6 +64,21 @@ def test_a_new_version_is_numbered_after_all_others() -> None:
     assert patch.patch == {"metadata": {"annotations": {naming.REVISION: "42"}}}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], "FoundNewReplicaSet"),
+        ([{"type": "Progressing", "reason": "ReplicaSetCreateError"}], "FoundNewReplicaSet"),
+        ([{"type": "Progressing", "reason": "ReplicaSetUpdated"}], "ReplicaSetUpdated"),
+    ],
+)
+def test_a_version_that_is_found_starts_the_clock(before: list[Json], after: str) -> None:
+    """One that was there before this controller looked, or that could be made at last."""
+    turn = a_turn(a_replica_set("v1", 8), a_replica_set("v2", 2), status={"conditions": before})
+    (said,) = revisions.sync(turn, turn.rollout.status).status.conditions
+    assert (said.type, said.reason) == ("Progressing", after)
+
+
 def test_pods_must_have_been_ready_for_as_long_as_the_rollout_says() -> None:
     """In a new ReplicaSet, and in one that is there when the Rollout changes its mind."""
     create, _ = revisions.ensure_new(a_turn(minReadySeconds=30), a_turn().rollout.status).actions
