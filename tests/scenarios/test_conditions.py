@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollouts.api import conditions as c
-from tests.builders import Json, a_rollout, blue_green, canary, pause
+from tests.builders import Json, a_metric, a_rollout, a_template, analysis, blue_green, canary, pause
 from tests.cluster import Settings
 from tests.world import World
 
@@ -118,6 +118,46 @@ def test_a_retry_is_said() -> None:
     world.patch_status({"abort": False})
     world.run(10)
     assert watcher.said(c.PROGRESSING)[0][:2] == ("Unknown", "RolloutRetry")
+
+
+def test_a_version_that_is_there_already_is_said_to_be_found() -> None:
+    """A status that was lost says first which ReplicaSet it found, and its deadline runs from then on."""
+    world, watcher = watched(canary(50))
+    del world.rollout["status"]
+    world.patch_status({})
+    world.lose_pods("web-ddf64cb59")
+    world.run(30)
+    assert watcher.said(c.PROGRESSING) == [
+        ("True", "FoundNewReplicaSet", 'Found new replica set "web-ddf64cb59"'),
+        ("True", "NewReplicaSetAvailable", 'ReplicaSet "web-ddf64cb59" has successfully progressed.'),
+    ]
+
+
+def test_an_abort_by_a_verdict_says_why() -> None:
+    """Phase and message are those of the condition, in the words that clients show."""
+    template = a_template("rate", a_metric("rate", failureCondition="result[0] < 0.5", success="result[0] >= 0.5"))
+    world = World(a_rollout(canary(50, analysis("rate")), replicas=2), templates=[template])
+    world.settings = Settings(reading=lambda metric, now: [0.1])
+    world.run(60)
+    world.set_image("v2")
+    world.run(30)
+    why = 'Metric "rate" assessed Failed due to failed (1) > failureLimit (0)'
+    words = f"Rollout aborted update to revision 2: Step-based analysis phase error/failed: {why}"
+    assert (world.status["phase"], world.status["message"]) == ("Degraded", f"RolloutAborted: {words}")
+
+
+def test_an_invalid_spec_says_so_and_heals() -> None:
+    """InvalidSpec comes and goes with its cause; Healthy is not said of a spec that makes no sense."""
+    world, watcher = watched(canary(50))
+    break_spec(world)
+    world.run(10)
+    assert world.status["message"].startswith('InvalidSpec: The Rollout "web" is invalid: ')
+    assert watcher.said("InvalidSpec")[0][:2] == ("True", "InvalidSpec")
+    assert watcher.said(c.HEALTHY)[-1][0] == "False"
+    world.edit({"spec": {"minReadySeconds": 0, "progressDeadlineSeconds": 600}})
+    world.run(10)
+    assert world.status["phase"] == "Healthy"
+    assert "InvalidSpec" not in {each["type"] for each in world.status["conditions"]}
 
 
 def test_a_deadline_that_passed_is_said() -> None:

@@ -1,7 +1,8 @@
 """Every rule of a Rollout's behaviour is shown by a story or proven by a test; rows/*.yaml say where.
 
-A row is numbered as the rules are told of: 3 is how a Rollout is reconciled (3.1 one key, 3.2 scaling, 3.3 the canary,
-3.4 with a router, 3.5 blue-green), 4 are steps, promotion and what people do, 7.4 is the step that runs an Experiment.
+A row is numbered as the rules are told of: 2 is what the status says, 3 how a Rollout is reconciled (3.1 one key, 3.2
+scaling, 3.3 the canary, 3.4 with a router, 3.5 blue-green), 4 are steps, promotion and what people do, 7.4 is
+the step that runs an Experiment, and 10.5 are events.
 
     3.4.2 aborted:
       stories: {routed_abort_delay_unset: "Traffic weight updated from 50 to 0"}   # a line of this golden shows it
@@ -21,11 +22,12 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 LINE_LENGTH_MIN = 12  # a shorter quote would be found in any story
 SECTIONS = (
+    *("2.1", "2.2", "2.3", "2.5"),
     *("3.1", "3.2", "3.3", "3.3.1", "3.3.2", "3.3.3"),
     *("3.4.1", "3.4.2", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "3.4.7"),
     *("3.5", "3.5.1", "3.5.2", "3.5.3", "3.5.4", "3.5.5"),
     *("4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "4.7", "4.8", "4.9", "4.10"),
-    "7.4",
+    *("7.4", "10.5"),
 )
 
 
