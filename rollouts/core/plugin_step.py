@@ -23,18 +23,19 @@ from rollouts.ports import Operation, StepPhase
 StatusChange = Change[RolloutStatus]
 
 SECOND = timedelta(seconds=1)
+APART = timedelta(seconds=2)  # stored times are whole seconds: cut, of the update, and rounded up, of its runs
 
 
 def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Take in answers, act on them, and ask what is due."""
     change = watch(turn, status)
-    status = _entered(turn, change.status)
+    status, begins_at = _entered(turn, change.status)
     asked, wake = _asked(turn, status)
     return Change(
         status=status,
         actions=(*change.actions, *asked),
         notes=change.notes,
-        requeue_at=earliest(change.requeue_at, wake),
+        requeue_at=earliest(change.requeue_at, begins_at, wake),
     )
 
 
@@ -167,24 +168,30 @@ def _cleared(turn: Turn, status: RolloutStatus) -> RolloutStatus:
         return status
     entries = plugin_entries.of(status)
     is_open = any(each.operation != Operation.RUN and not plugin_entries.is_over(each) for each in entries)
-    return status if is_open or turn.now <= _latest(turn, entries) else plugin_entries.put(status, ())
+    return status if is_open or turn.now < _free_at(turn, entries) else plugin_entries.put(status, ())
 
 
-def _latest(turn: Turn, entries: Entries) -> datetime:
-    """When the last of them began, which may be a part of a second from now."""
-    return max((each.started_at for each in entries if each.started_at is not None), default=turn.now - SECOND)
+def _free_at(turn: Turn, entries: Entries) -> datetime:
+    """From when on a run that begins has a start of its own."""
+    started = [each.started_at for each in entries if each.started_at is not None]
+    return max(started) + SECOND if started else turn.now
 
 
-def _entered(turn: Turn, status: RolloutStatus) -> RolloutStatus:
-    """With an entry for the step that is reached. Its plugin is asked when the entry is stored."""
+def _entered(turn: Turn, status: RolloutStatus) -> tuple[RolloutStatus, datetime | None]:
+    """With an entry for the step that is reached, or when there is to be one. Its plugin is asked when that is stored.
+
+    The update before this one may have begun a run in its last second: no run of this one begins in the same.
+    """
     step, entries = _step(turn, status), plugin_entries.of(status)
     if not isinstance(step, PluginStep) or not _may_ask(turn, status):
-        return status
-    index = status.current_step_index or 0
+        return status, None
+    index, started = status.current_step_index or 0, status.duration.rollout_started_at if status.duration else None
     if plugin_entries.find(entries, index, Operation.RUN) is not None:
-        return status
+        return status, None
+    if started is not None and turn.now < started + APART:
+        return status, started + APART
     begun = plugin_entries.begun(index, step.name, Operation.RUN, now=turn.now)
-    return plugin_entries.put(status, (*entries, begun))
+    return plugin_entries.put(status, (*entries, begun)), None
 
 
 def _asked(turn: Turn, status: RolloutStatus) -> tuple[tuple[RunStepPlugin, ...], datetime | None]:
@@ -203,8 +210,8 @@ def _ends(turn: Turn, status: RolloutStatus) -> tuple[tuple[RunStepPlugin, ...],
     entries = plugin_entries.of(status)
     open_ends = [each for each in entries if each.operation != Operation.RUN and not plugin_entries.is_over(each)]
     if not open_ends:
-        is_too_soon = _is_stale(status) and turn.now <= _latest(turn, entries)
-        return (), _latest(turn, entries) + SECOND if is_too_soon else None
+        is_too_soon = _is_stale(status) and turn.now < _free_at(turn, entries)
+        return (), _free_at(turn, entries) if is_too_soon else None
     return _question(turn, status, max(open_ends, key=lambda each: each.index)), None
 
 

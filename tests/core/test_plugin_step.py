@@ -86,6 +86,14 @@ def test_a_plugin_is_asked_once_its_entry_is_stored() -> None:
     assert asked(judged(at(0, entry))[0]) == asked(again)
 
 
+@pytest.mark.parametrize(("seconds", "entries", "wake"), [(0, [], 2), (1, [], 2), (2, ["Run 0 Running"], None)])
+def test_no_run_begins_in_a_second_of_the_update_before(seconds: int, entries: list[str], wake: int | None) -> None:
+    """Law 13: the same second at the same step would be the same key."""
+    change, found = judged(at(0, seconds=seconds, status={"duration": {"rolloutStartedAt": NOW}}))
+    assert found == entries
+    assert change.requeue_at == (None if wake is None else NOON + timedelta(seconds=wake))
+
+
 @pytest.mark.parametrize(
     ("entry", "seconds", "question", "wake"),
     [
