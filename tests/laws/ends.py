@@ -178,6 +178,8 @@ class Deadline:
         places = ("stableRS", "currentPodHash", "currentStepHash", "currentStepIndex", "updatedReplicas")
         if [before.get(name) for name in places] != [after.get(name) for name in places]:
             return True
+        if _plugin(before) != _plugin(after):
+            return True
         if before.get("phase") == "Healthy" != after.get("phase"):  # from here on there is something to reach
             return True
         old_before, old_after = (each.get("replicas", 0) - each.get("updatedReplicas", 0) for each in (before, after))
@@ -219,10 +221,18 @@ class Deadline:
             return False
         if index >= len(steps):
             return "analysis" in spec["strategy"]["canary"] and self._is_all_there()
-        return bool(UNTIMED & set(steps[index]))
+        return bool(UNTIMED & set(steps[index])) or _plugin(status) == "Running"
 
     def _is_all_there(self) -> bool:
         """What a promotion can still lack is a proof, and no deadline bounds that."""
         version, desired = self.world.status.get("currentPodHash"), self.world.rollout["spec"].get("replicas", 1)
         new = [raw for raw in own_replica_sets(self.world) if raw["metadata"]["labels"][HASH] == version]
         return any(raw.get("status", {}).get("availableReplicas", 0) >= desired for raw in new)
+
+
+def _plugin(status: Json) -> str | None:
+    """What the plugin of the current step said last; None: there is none, or it was not asked."""
+    entries = status.get("canary", {}).get("stepPluginStatuses", [])
+    runs = [each for each in entries if each["operation"] == "Run" and each["index"] == status.get("currentStepIndex")]
+    is_over = any(each["operation"] == "Abort" for each in entries)
+    return runs[0]["phase"] if runs and runs[0]["executions"] and not is_over else None

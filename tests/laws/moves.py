@@ -203,7 +203,11 @@ def _of_routing(status: Json) -> Json:
 
 
 def _of_versions(status: Json) -> Json:
-    return {name: value for name, value in status.get("canary", {}).items() if name not in ROUTING}
+    """What the status says of one version; what its plugins began, and are to undo, is not said of the next one."""
+    said = {name: value for name, value in status.get("canary", {}).items() if name not in ROUTING}
+    if any(each["operation"] == "Abort" for each in said.get("stepPluginStatuses", [])):
+        del said["stepPluginStatuses"]
+    return said
 
 
 def _is_at_pause(status: Json) -> bool:

@@ -13,6 +13,7 @@ from tests.builders import Json
 from tests.world import World
 
 HASH = "rollouts-pod-template-hash"
+JUDGED = {"analysis", "experiment", "plugin"}
 COMPLETED = ("Successful", "Failed", "Error", "Inconclusive")
 
 
@@ -142,7 +143,7 @@ class Proof:
             return
         steps = self.world.rollout["spec"]["strategy"]["canary"].get("steps", [])
         for index, step in enumerate(steps):
-            if "analysis" in step and (stable, index) not in self.skipped:
+            if JUDGED & set(step) and (stable, index) not in self.skipped:
                 assert (stable, str(index)) in self.passed, f"law 28: {stable} is stable, step {index} has no pass"
         if "analysis" in self.world.rollout["spec"]["strategy"]["canary"]:
             assert (stable, "") in self.passed, f"law 28: {stable} is stable, its background has nothing good to show"
@@ -236,9 +237,10 @@ class Deletions:
             assert not raw["spec"]["replicas"] and not self.world.pods_of(name), f"law 8: {name} has pods"
             self._is_beyond_the_limit(raw)
             return
-        run = self.world.runs[name]
+        run = self.world.runs.get(name) or self.world.experiments[name]
         assert run["status"].get("phase") in COMPLETED, f"{name} is not over"
-        assert name not in refs(status), f"{name} is what the status looks at"
+        named = {*refs(status), status.get("canary", {}).get("currentExperiment")}
+        assert name not in named, f"{name} is what the status looks at"
 
     def _is_beyond_the_limit(self, raw: Json) -> None:
         status, limit = self.world.status, self.world.rollout["spec"].get("revisionHistoryLimit", 10)
