@@ -60,12 +60,14 @@ def world(story: str) -> World:
     """The same cluster, to be played on from noon; pods that are not ready in it have been coming for a while."""
     found = objects(story)
     settings = Settings(
-        ready_after=lambda image: None if story in NEVER_READY and image.endswith(":2") else READY_AFTER
+        ready_after=lambda image: None if story in NEVER_READY and image.endswith(":2") else READY_AFTER,
+        experiment={5: "Running", 600: "Successful"},
     )
     workload = next(iter(of_kind(found, "Deployment").values()), None)
     templates = of_kind(found, "AnalysisTemplate").values()
     made = World(found[0], templates=templates, settings=settings, workload=workload)
     made.replica_sets, made.runs = of_kind(found, "ReplicaSet"), of_kind(found, "AnalysisRun")
+    made.experiments = of_kind(found, "Experiment")
     made.services |= of_kind(found, "Service")
     made.pods |= {name: _pods(raw, made) for name, raw in made.replica_sets.items()}
     for service in made.services.values():

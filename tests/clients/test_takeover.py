@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from rollouts.core import actions as act
 from rollouts.core.decide import decide
+from rollouts.ports import StepAnswer, StepCall, StepPhase
 from tests import roads
 from tests.builders import NOON, Json
 from tests.clients import plugin, recorded
@@ -111,8 +113,10 @@ WAYS: Mapping[str, tuple[Callable[[World], None], ...]] = {
     "aborted": (lambda world: world.patch_status({"abort": False}), _promote),
     "at_analysis": (_wait,),
     "at_background_analysis": (_promote,),
+    "at_experiment": (_wait,),
     "at_pause": (_promote,),
     "at_pause_foreign_hash": (_promote,),
+    "at_plugin": (_wait,),
     "at_set_weight": (_promote,),
     "at_timed_pause": (_wait,),
     "blue_green_before_switch": (_promote,),
@@ -244,6 +248,35 @@ def test_what_was_proven_is_not_measured_again() -> None:
     watched.run(30)
     assert list(watched.runs) == [name]
     assert watched.runs[name]["status"]["metricResults"][0]["count"] > 2
+
+
+def test_an_experiment_of_before_gives_the_verdict() -> None:
+    """The one that runs is waited for, as long as it was to run, and no other is made."""
+    world = recorded.world("at_experiment")
+    (name,) = world.experiments
+    world.run(299)
+    assert (list(world.experiments), world.status["currentStepIndex"]) == ([name], 1)
+    world.run(60)
+    assert (list(world.experiments), world.status["currentStepIndex"]) == ([name], 3)
+
+
+def test_a_plugin_goes_on_from_its_own_notes() -> None:
+    """It is asked again when it was to be asked, about the same step, with what it had handed back."""
+    world, asked = recorded.world("at_plugin"), list[StepCall]()
+
+    def answer(call: StepCall, nth: int) -> StepAnswer:
+        asked.append(call)
+        return StepAnswer(phase=StepPhase.SUCCESSFUL)
+
+    world.settings = dataclasses.replace(world.settings, plugin=answer)
+    world.run(19)
+    assert asked == []
+    world.run(1)
+    assert [(call.operation, call.status) for call in asked] == [("Run", {"change": "CHG-7"})]
+    world.run(200)
+    (entry,) = world.status["canary"]["stepPluginStatuses"]
+    assert (entry["phase"], entry["startedAt"], entry["executions"]) == ("Successful", "2026-01-01T11:58:50Z", 4)
+    assert world.status["phase"] == "Healthy"
 
 
 def test_pods_keep_what_they_wear() -> None:
