@@ -41,7 +41,7 @@ def settle(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         return Change(
             status=dataclasses.replace(hurried, current_step_index=_last(turn), blue_green=_opened(turn, status))
         )
-    return Change(status=dataclasses.replace(status, promote_full=False))
+    return Change(status=dataclasses.replace(status, promote_full=False, blue_green=_held(turn, status)))
 
 
 def promote(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
@@ -109,6 +109,13 @@ def _opened(turn: Turn, status: RolloutStatus) -> BlueGreenStatus:
     """Blue-green has no steps that tell how far a promotion in full has come: the preview's checkpoint does."""
     is_opened = isinstance(turn.strategy, BlueGreenStrategy) and status.promote_full
     return dataclasses.replace(status.blue_green, scale_up_preview_check_point=True) if is_opened else status.blue_green
+
+
+def _held(turn: Turn, status: RolloutStatus) -> BlueGreenStatus:
+    """Who takes a promotion in full back is asked again; a preview that is small by itself has passed its pause."""
+    is_blue_green = isinstance(turn.strategy, BlueGreenStrategy)
+    is_opened = is_blue_green and turn.blue_green.preview_replica_count is None
+    return _done(status) if is_opened else status.blue_green
 
 
 def _done(status: RolloutStatus) -> BlueGreenStatus:

@@ -249,6 +249,17 @@ def test_a_promotion_in_full_counts_that_comes_with_an_abort() -> None:
     assert (active(world), world.status["phase"]) == ("v2", "Healthy")
 
 
+def test_a_promotion_in_full_that_is_taken_back_leaves_the_pause() -> None:
+    """Users are not led to a version that nobody wants promoted any more, however late its pods come."""
+    world = a_world("broken", **PERSON)
+    world.patch_status({"promoteFull": True})
+    world.run(30)
+    world.patch_status({"promoteFull": None})
+    world.settings = Settings(ready_after=lambda image: 5)
+    world.run(60)
+    assert (active(world), world.status["message"]) == ("v1", "BlueGreenPause")
+
+
 def test_an_abort_ends_a_promotion_in_full_that_is_under_way() -> None:
     """Law 19: what skips pauses and analyses can be given up like anything else."""
     world = a_world("broken", **PERSON)
