@@ -39,8 +39,7 @@ def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
     new, stable, counts = turn.new, turn.stable(status), target_counts(turn, status)
     clauses = []
     if new is not None and not _is_enough(turn, new, counts.canary):
-        pods = "pod" if counts.canary == 1 else "pods"
-        clauses.append(f"{counts.canary} canary {pods} to be available ({new.available} of {new.wanted} now)")
+        clauses.append(_lacking_of_canary(new, counts.canary))
     is_following = turn.is_routed and turn.canary.dynamic_stable_scale
     if stable is not None and not is_following and not stable.wanted == stable.current == counts.stable:
         clauses.append(f"stable to be at {counts.stable} ({stable.current} now)")
@@ -48,6 +47,12 @@ def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
     if old and not turn.is_routed:
         clauses.append(f"{old} {'pod' if old == 1 else 'pods'} of earlier versions to go")
     return tuple(clauses)
+
+
+def _lacking_of_canary(new: ReplicaSet, wanted: int) -> str:
+    if new.wanted > wanted:
+        return f"the canary to be at {wanted} ({new.wanted} now)"
+    return f"{wanted} canary {'pod' if wanted == 1 else 'pods'} to be available ({new.available} of {new.wanted} now)"
 
 
 def is_available(turn: Turn) -> bool:
