@@ -96,7 +96,8 @@ def lacking(turn: Turn, status: RolloutStatus) -> tuple[str, ...]:
     clauses = []
     if wanted and seen.canary_hash != turn.pod_hash:
         why = unseen(turn) if seen.canary_hash is None else None
-        clauses.append("the canary's Service to lead to its pods" + (f" (unknown: {why})" if why else ""))
+        part = "Service" if roles(turn.canary, status).canary else "part of the traffic"
+        clauses.append(f"the canary's {part} to lead to its pods" + (f" (unknown: {why})" if why else ""))
     if not seen.low == seen.high == wanted:
         now = f"{seen.low}" if seen.low == seen.high else f"{seen.low} to {seen.high}"
         clauses.append(f"the weight to be {wanted} ({now} now)")
