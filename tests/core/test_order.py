@@ -142,3 +142,31 @@ def test_a_step_without_canary_pods_leads_their_service_to_stable(weight: int, e
     sets = (a_replica_set("v1", 10), a_replica_set("v2", 1))
     status = {"currentStepIndex": 1}
     assert turned(routed(*sets, weight=weight, leads_to=V2, steps=(50, 0), status=status, replicas=10)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ways", "weights", "everywhere"),
+    [
+        ([], {}, 0),
+        ([{V1: 80, V2: 20}], {V1: 80, V2: 20}, 0),
+        ([{V1: 80, V2: 20}, {V1: 100}], {V1: 100, V2: 20}, 0),
+        ([{V1: 100}, {V1: 80, V2: 20}], {V1: 100, V2: 20}, 0),
+        ([{V1: 70, "": 30}, {V1: 90, "": 10}], {V1: 90, "": 30}, 30),
+        ([{V1: 70, "": 30}, None], {V1: 70, "": 30}, 100),
+        ([None, {V1: 70, "": 30}], {V1: 70, "": 30}, 100),
+    ],
+)
+def test_what_may_reach_a_version(ways: list[Any], weights: dict[str, int], everywhere: int) -> None:
+    """Of several routers the greatest weight counts, and one that cannot tell may send everything anywhere."""
+    reach = order.reach(a_turn(), (), ways)
+    assert (reach.weights, reach.everywhere) == (weights, everywhere)
+    assert reach.weight(V2) == min(100, weights.get(V2, 0) + everywhere)
+
+
+@pytest.mark.parametrize(("leads_to", "way"), [(V2, {V1: 80, V2: 20}), (V1, {V1: 100}), ("", {V1: 80, "": 20})])
+def test_what_a_router_sends_to_each_version(leads_to: str, way: dict[str, int]) -> None:
+    """Both roles count where both of their Services lead to one version; nobody knows who answers without a label."""
+    turn = routed(a_replica_set("v1", 10), weight=20, leads_to=leads_to)
+    seen = turn.seen.routes["nginx"]
+    assert isinstance(seen, TrafficSeen)
+    assert order.way(turn, seen, canary="web-canary", stable="web-stable") == way

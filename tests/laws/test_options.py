@@ -17,7 +17,7 @@ from tests.laws.plays import begin
 from tests.laws.switch_plays import SwitchPlay
 from tests.world import World
 
-EVENTS_MAX = 3
+EVENTS_MAX = 2
 ROWS = {name: options.covering(space, 3) for name, space in SPACES.items()}
 
 
