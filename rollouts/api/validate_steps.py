@@ -29,6 +29,7 @@ _EXCLUSIVE = frozenset({"setWeight", "pause", "experiment", "analysis", "plugin"
 _HEADER_ROUTERS = frozenset({"istio", "alb", "apisix", "plugins"})
 _MIRROR_ROUTERS = frozenset({"istio", "plugins"})
 _EXPERIMENT_ROUTERS = frozenset({"smi", "alb", "istio", "plugins"})
+SPEC_REFS = ("canary", "stable")
 _NO_ROUTING = "Experiment template weight cannot be set unless TrafficRouting is enabled"
 _NOT_THIS_ROUTER = (
     "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time"
@@ -107,6 +108,7 @@ class _Rules:
             yield wanted.required("SetCanaryScale requires TrafficRouting to be set")
 
     def _experiment(self, step: ExperimentStep, here: Place) -> Iterator[Finding]:
+        yield from _templates(step, here / "experiment" / "templates")
         for index, template in enumerate(step.templates):
             place = (here / "experiment" / "templates")[index] / "weight"
             if template.weight is None or self._routers & _EXPERIMENT_ROUTERS:
@@ -159,6 +161,21 @@ class _Rules:
 def _pause(step: Pause, here: Place) -> Iterator[Finding]:
     if step.duration is not None and step.duration < 0:
         yield here.invalid(step.duration, "Duration needs to be greater than 0")
+
+
+def _templates(step: ExperimentStep, here: Place) -> Iterator[Finding]:
+    """What would make an Experiment of these templates that nobody can carry out."""
+    names: set[str] = set()
+    for index, template in enumerate(step.templates):
+        if template.spec_ref not in SPEC_REFS:
+            yield (here[index] / "specRef").invalid(
+                template.spec_ref, "Invalid template step SpecRef: must be canary or stable"
+            )
+        if not template.name:
+            yield (here[index] / "name").required()
+        elif template.name in names:
+            yield (here[index] / "name").duplicate(template.name)
+        names.add(template.name)
 
 
 def _one_match(match: StringMatch | None, here: Place) -> Iterator[Finding]:
