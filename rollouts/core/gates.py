@@ -205,7 +205,9 @@ def _started(
     if unclear is not None:
         note = Note(reason="AnalysisTemplateUnreadable", message=unclear.why, type=WARNING, is_event=False)
         return dataclasses.replace(change, notes=(*change.notes, note), requeue_at=turn.now + RECHECK)
-    name = again.name if again else runs.next_name(base, _runs(turn), taken=turn.seen.run_names_taken)
+    seen = turn.seen
+    next_name = runs.next_name(base, _runs(turn), taken=seen.run_names_taken, step_hash=turn.step_hash)
+    name = again.name if again else next_name
     manifest = runs.manifest(turn, change.status, gate.analysis, name=name, labels=gate.labels)
     status = slot.put(change.status, AnalysisRunRef(name=name, status=Phase.PENDING))
     create: Action = CreateAnalysisRun(name=name, manifest=manifest)

@@ -31,7 +31,8 @@ WORKLOAD_RETIRED = "rollouts.io/workload-retired"
 PROMOTED = "rollouts.io/promoted"
 """On a ReplicaSet that was stable once: its version has proven itself, so a rollback to it may skip the steps."""
 STEPS_MADE_FOR = "rollouts.io/steps"
-"""On an Experiment: the hash of the steps it was made for. Under other steps another one is made."""
+"""On what a step runs (an AnalysisRun, an Experiment): the hash of the steps it was made for. Under other steps another
+one is made."""
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 VERB_PREFIX = "rollouts.io/"
