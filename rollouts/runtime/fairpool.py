@@ -24,6 +24,10 @@ class NoTurn(Exception):
     """All threads were taken for the whole time: nothing was asked."""
 
 
+class Broken(Exception):
+    """It ended with what only interpreters and event loops may end with: SystemExit, a cancellation and the like."""
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     work: Callable[[], Any]
@@ -44,7 +48,7 @@ class FairPool:
         """Run `work` in a thread and return its result.
 
         Raises NoTurn when its turn does not come within `wait_seconds`, TimeoutError when it does not end within
-        `run_seconds` after that; else whatever `work` raises.
+        `run_seconds` after that, Broken when it ends as no call may; else whatever `work` raises.
         """
         call = _Call(work, asyncio.get_running_loop().create_future(), asyncio.Event())
         self._lanes.setdefault(lane, deque()).append(call)
@@ -94,14 +98,18 @@ class FairPool:
         call.started.set()
         loop = asyncio.get_running_loop()
         # daemon threads: a backend that never answers must not keep the process from ending
-        threading.Thread(target=self._work, args=(loop, lane, call), name=f"measure {lane}", daemon=True).start()
+        thread = threading.Thread(target=self._work, args=(loop, lane, call), name=lane, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the machine has no thread left
+            loop.call_soon(self._finish, lane, call, None, error)
 
     def _work(self, loop: asyncio.AbstractEventLoop, lane: str, call: _Call) -> None:
         result, error = None, None
         try:
             result = call.work()
-        except Exception as raised:  # noqa: BLE001 - handed to the caller, whatever it is
-            error = raised
+        except BaseException as raised:  # noqa: BLE001 - handed to the caller; else its lane would be taken for ever
+            error = _raisable(raised)
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._finish, lane, call, result, error)
 
@@ -115,3 +123,12 @@ class FairPool:
             else:
                 call.done.set_exception(error)
         self._dispatch()
+
+
+def _raisable(error: BaseException) -> Exception:
+    """The error as a coroutine may raise it: without the meaning that some have for the loop that it runs in."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    broken = Broken(f"it ended with {type(error).__name__}")
+    broken.__cause__ = error
+    return broken

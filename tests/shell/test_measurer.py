@@ -17,7 +17,7 @@ from rollouts.core.observed import ReadingSeen
 from rollouts.kube.errors import ApiError, NotFound, Unreachable
 from rollouts.kube.kinds import Key
 from rollouts.ports import MetricProvider, Pending, Query, Reading, instant
-from rollouts.runtime.fairpool import FairPool, NoTurn
+from rollouts.runtime.fairpool import Broken, FairPool, NoTurn
 from rollouts.runtime.measurer import Measurer
 from rollouts.runtime.readings import Readings
 
@@ -247,6 +247,33 @@ async def test_a_call_that_outlasts_its_time_is_given_up_but_still_counted() -> 
         await pool.run("other", lambda: "ok", wait_seconds=0.01, run_seconds=1)
     release.set()
     assert await pool.run("other", lambda: "ok", wait_seconds=5, run_seconds=5) == "ok"
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), StopIteration()])
+async def test_a_call_that_ends_as_none_may_frees_its_lane(error: BaseException) -> None:
+    """What would end a thread or a task without a word is told to the caller, and the next call has its turn."""
+    pool = FairPool(threads=1, per_lane=1)
+
+    def work() -> None:
+        raise error
+
+    with pytest.raises(Broken, match=type(error).__name__):
+        await pool.run("odd", work, wait_seconds=5, run_seconds=5)
+    assert await pool.run("odd", lambda: "ok", wait_seconds=5, run_seconds=5) == "ok"
+
+
+async def test_a_thread_that_cannot_start_frees_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may have none left; it may have one later."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = FairPool(threads=1, per_lane=1)
+    with monkeypatch.context() as machine:
+        machine.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            await pool.run("web", lambda: "ok", wait_seconds=5, run_seconds=5)
+    assert await pool.run("web", lambda: "ok", wait_seconds=5, run_seconds=5) == "ok"
 
 
 class CrowdedPool(FairPool):
