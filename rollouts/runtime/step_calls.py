@@ -1,13 +1,16 @@
 """Asks step plugins, each call in a thread, and keeps the answers until the Rollouts' statuses show them.
 
-A plugin that hangs holds one thread of its own Rollout: the next question to it waits for that thread and ends as an
-error, while other Rollouts ask the same plugin undisturbed. Nothing here survives the process: a question without an
-answer is asked again, under the same key. What an answer means does not belong here.
+A question that hangs holds one thread of its own Rollout: the next one waits for that thread and ends as an error,
+while other Rollouts ask the same plugin undisturbed. A plugin that hangs for all of them uses up its own threads, and
+none of another's. A plugin is shown copies, so that it cannot write into what decisions are made on; and all that it
+hands back or raises is read in its thread. Nothing here survives the process: a question without an answer is asked
+again, under the same key. What an answer means does not belong here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,15 +24,21 @@ from rollouts.core.observed import Seen, StepAnswerSeen
 from rollouts.kube.kinds import ROLLOUTS, Key
 from rollouts.ports import Operation, StepAnswer, StepCall, Unanswered
 from rollouts.runtime.cache import Change
-from rollouts.runtime.clock import utc_now
+from rollouts.runtime.clock import running_seconds, utc_now
 from rollouts.runtime.fairpool import FairPool, NoTurn
 from rollouts.runtime.step_plugins import StepPlugins, Unloadable
 
 log = structlog.get_logger()
 
 
+THREADS_PER_PLUGIN_MAX = 32  # they only wait; each Rollout needs one at a time, and another one to end what hangs
+
 Question = tuple[str, Operation, int]
 """What an answer belongs to: the step's key, the operation, and how often that was asked."""
+
+
+Answered = tuple[StepAnswer | None, str]
+"""An answer, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +64,13 @@ class StepCalls:
         plugins: StepPlugins,
         *,
         on_answer: Callable[[Key], None],
-        pool: FairPool | None = None,
+        threads_per_plugin: int = THREADS_PER_PLUGIN_MAX,
         patience: Patience = PATIENCE,
     ) -> None:
         self._plugins = plugins
         self._on_answer = on_answer
-        self._pool = pool or FairPool(per_lane=1)
+        self._threads_per_plugin = threads_per_plugin
+        self._pools: dict[str, FairPool] = {}
         self._patience = patience
         self._open: dict[str, dict[Question, asyncio.Task[None]]] = {}
         self._answers: dict[str, dict[Question, StepAnswerSeen]] = {}
@@ -132,42 +142,60 @@ class StepCalls:
         )
         self._on_answer(key)
 
-    async def _call(self, key: Key, action: RunStepPlugin) -> tuple[StepAnswer | None, str]:
-        """The answer, or why there is none. Everything a stranger's code can do ends here."""
+    async def _call(self, key: Key, action: RunStepPlugin) -> Answered:
+        """The answer, or why there is none."""
+        if action.plugin not in self._plugins:
+            return None, f"there is no step plugin {action.plugin!r}"
         is_run = action.operation is Operation.RUN
         # an end does not wait for a run that hangs
         lane = f"{action.plugin} {key}" if is_run else f"{action.plugin} {key} {action.operation}"
+        pool = self._pools.setdefault(action.plugin, FairPool(threads=self._threads_per_plugin, per_lane=1))
         try:
-            return await self._pool.run(
+            return await pool.run(
                 lane,
-                lambda: self._asked(action),
+                lambda: self._answered(key, action),
                 wait_seconds=self._patience.turn,
                 run_seconds=self._patience.deadline + self._patience.grace,
-            ), ""
+            )
         except TimeoutError:
             return None, f"no answer within {self._patience.deadline:g} seconds"
         except NoTurn:
             return None, "an earlier question to it has not been answered yet"
+        except RuntimeError as error:
+            return None, f"the controller cannot ask it: {error}"
+
+    def _answered(self, key: Key, action: RunStepPlugin) -> Answered:
+        """In a thread: the answer, or why there is none. Everything a stranger's code can do ends here."""
+        try:
+            return self._asked(action), ""
         except (Unanswered, Unloadable, plugin_answers.Unfit) as error:
-            return None, str(error)
-        except Exception as error:  # a plugin's bug costs its own Rollout only
-            log.error("step_plugin_failed", plugin=action.plugin, error=type(error).__name__, exc_info=True)
+            return None, _text(error)
+        except SystemExit:
+            return None, "the plugin wanted to end the whole program"
+        except BaseException as error:  # a plugin's bug costs its own Rollout only
+            log.error("step_plugin_failed", plugin=action.plugin, rollout=str(key), exc_info=True)
             return None, f"the plugin failed with {type(error).__name__}; see the controller's log"
 
     def _asked(self, action: RunStepPlugin) -> StepAnswer:
-        """In a thread: one method of the plugin, and what it returns made fit."""
+        """One method of the plugin, and what it returns made fit."""
+        began = running_seconds()
         plugin = self._plugins.get(action.plugin, wait_seconds=self._patience.deadline)
         call = StepCall(
             key=action.key,
             operation=action.operation,
-            rollout=action.rollout,
-            config=action.config,
-            status=action.status,
-            deadline_seconds=self._patience.deadline,
+            rollout=copy.deepcopy(action.rollout),
+            config=copy.deepcopy(action.config),
+            status=copy.deepcopy(action.status),
+            deadline_seconds=max(0.0, self._patience.deadline - (running_seconds() - began)),
         )
         begin = plugin.start if action.is_first else plugin.poll
         ask = begin if action.operation is Operation.RUN else plugin.abort
-        try:
-            return plugin_answers.fit(ask(call))
-        except SystemExit as error:  # else the thread would end without a word
-            raise Unanswered("the plugin wanted to end the whole program") from error
+        return plugin_answers.fit(ask(call))
+
+
+def _text(error: Exception) -> str:
+    """What an exception says, as much of it as is kept."""
+    try:
+        return plugin_answers.shortened(str(error))
+    except BaseException as own:  # noqa: BLE001 - it is the plugin's own class, or holds a value of its own
+        return f"the plugin's reason cannot be read ({type(own).__name__})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from rollouts.kube.kinds import ROLLOUTS, Key
 from rollouts.ports import Operation, StepAnswer, StepCall, StepPhase, Unanswered
 from rollouts.runtime.cache import Change, entry_of
 from rollouts.runtime.step_calls import Patience, StepCalls
-from rollouts.runtime.step_plugins import Found, StepPlugins
+from rollouts.runtime.step_plugins import Found, StepPlugins, Unloadable
 from tests.builders import Json, a_rollout, canary, parsed_rollout
 
 WEB, SHOP = Key("shop", "web"), Key("shop", "shop")
@@ -91,6 +92,13 @@ def a_question(*, uid: str = "rollout-uid", **fields: Any) -> RunStepPlugin:
     return RunStepPlugin(**{**values, **fields})
 
 
+class Unspeakable(Unanswered):
+    """A plugin's own exception, which fails again when it is read."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
 def raising(error: BaseException) -> Answer:
     def answer(call: StepCall) -> Any:
         raise error
@@ -124,6 +132,11 @@ async def test_a_plugin_gets_the_whole_question(fields: Json, method: str) -> No
         (raising(Unanswered("no route to host")), "no route to host"),
         (raising(KeyError("token=hunter2")), "the plugin failed with KeyError; see the controller's log"),
         (raising(SystemExit(1)), "the plugin wanted to end the whole program"),
+        (raising(asyncio.CancelledError()), "the plugin failed with CancelledError; see the controller's log"),
+        (raising(KeyboardInterrupt()), "the plugin failed with KeyboardInterrupt; see the controller's log"),
+        (raising(StopIteration()), "the plugin failed with StopIteration; see the controller's log"),
+        (raising(TimeoutError()), "the plugin failed with TimeoutError; see the controller's log"),
+        (raising(Unspeakable()), "the plugin's reason cannot be read (SystemExit)"),
         (lambda call: None, "it returned NoneType, not a StepAnswer"),
         (lambda call: StepAnswer(phase=StepPhase.RUNNING, status={"a": object()}), "its status is not JSON"),
         (lambda call: StepAnswer(phase=StepPhase.RUNNING, status={"a": "x" * 9000}), "its status is 9009 bytes"),
@@ -131,9 +144,31 @@ async def test_a_plugin_gets_the_whole_question(fields: Json, method: str) -> No
 )
 async def test_whatever_a_plugin_does_is_an_error_of_its_call(answer: Answer, error: str) -> None:
     """Nothing is known then; and of an exception that was not meant for people only the type is shown."""
-    seen = await Bench(Plugin(answer)).ask()
+    bench = Bench(Plugin(answer))
+    seen = await bench.ask()
     assert seen.answer is None
     assert seen.error.startswith(error)
+    assert (await bench.ask(ordinal=2)).error == seen.error, "its thread is free again"
+
+
+async def test_what_a_plugin_writes_into_its_question_is_lost() -> None:
+    """What it is shown are copies: decisions are made on the originals, by other Rollouts' turns as well."""
+
+    def scribbling(call: StepCall) -> StepAnswer:
+        mutable: Any = call
+        for shown in (mutable.rollout["metadata"], mutable.config, mutable.status):
+            shown.clear()
+        return DONE
+
+    question = a_question()
+    await Bench(Plugin(scribbling)).ask(**{name: getattr(question, name) for name in ("rollout", "config", "status")})
+    assert question == a_question()
+
+
+async def test_a_long_reason_is_cut() -> None:
+    """A status is kept in etcd, and read by people."""
+    answer = await Bench(Plugin(raising(Unanswered("x" * 10_000_000)))).ask()
+    assert len(answer.error) == 1024
 
 
 async def test_a_question_is_asked_once() -> None:
@@ -177,6 +212,42 @@ async def test_a_plugin_that_hangs_harms_only_its_rollout() -> None:
         release.set()
 
 
+async def test_a_plugin_that_hangs_for_all_harms_no_other_plugin() -> None:
+    """However many Rollouts ask it, the threads that it takes are its own."""
+    release = threading.Event()
+    hanging, other = Plugin(lambda call: release.wait(60)), Plugin(lambda call: DONE)
+    answered: asyncio.Queue[Key] = asyncio.Queue()
+    plugins = StepPlugins({"stuck": lambda: lambda: hanging, "change": lambda: lambda: other}, on_failure=lambda: None)
+    calls = StepCalls(plugins, on_answer=answered.put_nowait, threads_per_plugin=2)
+    try:
+        for number in range(4):
+            calls.start(Key("shop", f"web-{number}"), a_question(plugin="stuck", uid=f"uid-{number}"))
+        calls.start(SHOP, a_question(uid="other"))
+        async with asyncio.timeout(5):
+            assert await answered.get() == SHOP
+    finally:
+        release.set()
+        await calls.close()
+
+
+async def test_a_plugin_that_nobody_names_any_more_is_told_of_an_end() -> None:
+    """The steps have changed and the controller is a new one: what was begun is undone all the same."""
+    plugin = Plugin(lambda call: DONE)
+    answered: asyncio.Queue[Key] = asyncio.Queue()
+    plugins = StepPlugins({"change": lambda: lambda: plugin}, on_failure=lambda: None)
+    calls = StepCalls(plugins, on_answer=answered.put_nowait)
+    calls.start(WEB, a_question(operation=Operation.ABORT, config=None))
+    async with asyncio.timeout(5):
+        await answered.get()
+    assert [method for method, _ in plugin.asked] == ["abort"]
+
+
+async def test_a_plugin_that_is_not_installed_is_an_error() -> None:
+    """What it began, perhaps under another controller, cannot be undone here; the status says so."""
+    answer = await Bench(Plugin(lambda call: DONE)).ask(plugin="gone", operation=Operation.ABORT)
+    assert answer.error == "there is no step plugin 'gone'"
+
+
 async def test_nothing_is_kept_of_a_rollout_that_is_gone() -> None:
     """Its open question is given up, and its answers go."""
     release = threading.Event()
@@ -211,12 +282,30 @@ def failing(error: BaseException) -> Found:
     return {"broken": load, "change": lambda: lambda: Plugin(lambda call: DONE)}
 
 
-@pytest.mark.parametrize("error", [ImportError("no module named gone"), SystemExit(2)])
-async def test_a_plugin_that_does_not_load_is_told_to_its_users(error: BaseException) -> None:
-    """Why is in what the next turn sees, and that turn is asked for; other plugins load as ever."""
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ModuleNotFoundError("No module named 'gone'", name="gone"), "ModuleNotFoundError: gone"),
+        (SystemExit(2), "it failed with SystemExit; see the controller's log"),
+        (KeyboardInterrupt(), "it failed with KeyboardInterrupt; see the controller's log"),
+        (ValueError("token=hunter2"), "it failed with ValueError; see the controller's log"),
+    ],
+)
+async def test_a_plugin_that_does_not_load_is_told_to_its_users(error: BaseException, why: str) -> None:
+    """Why is in what the next turn sees, without what only the operator may know, and that turn is asked for; other
+    plugins load as ever."""
     failed = threading.Event()
     plugins = StepPlugins(failing(error), on_failure=failed.set)
     plugins.states(("broken",))
     assert await asyncio.to_thread(failed.wait, 5)
-    assert plugins.states(("change",)) == {"broken": f"{type(error).__name__}: {error}", "change": ""}
+    assert plugins.states(("change",)) == {"broken": why, "change": ""}
+    with pytest.raises(Unloadable, match=re.escape(why)):
+        plugins.get("broken", wait_seconds=5)
     assert plugins.get("change", wait_seconds=5)
+
+
+async def test_a_plugin_that_makes_nothing_cannot_be_used() -> None:
+    """A factory that forgets its return is as good as none."""
+    plugins = StepPlugins({"empty": lambda: lambda: None}, on_failure=lambda: None)  # type: ignore[dict-item, return-value]  # which is the mistake
+    with pytest.raises(Unloadable, match="it makes nothing"):
+        plugins.get("empty", wait_seconds=5)
