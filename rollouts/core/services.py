@@ -96,12 +96,17 @@ def _of_canary(turn: Turn, status: RolloutStatus) -> Iterator[Pointing]:
 
 
 def _kept(turn: Turn, status: RolloutStatus) -> ReplicaSet | None:
-    """The version for stable's Service: where pods alone split traffic, the new one once stable's last pods go."""
+    """The version for stable's Service.
+
+    The new one where somebody deleted stable's ReplicaSet, so that users find pods at all; and, where pods alone split
+    traffic, once stable's last pods are to go.
+    """
     stable, new = turn.stable(status), turn.new
-    if turn.is_routed or new is None or turn.desired == 0:
+    if stable is None:
+        return new if status.stable_rs else None
+    if turn.is_routed or new is None or turn.desired == 0 or counts.target_counts(turn, status).stable:
         return stable
-    is_over = stable is None or counts.target_counts(turn, status).stable == 0
-    return new if is_over and order.steady(new) >= counts.bounds(turn).available_min else stable
+    return new if order.steady(new) >= counts.bounds(turn).available_min else stable
 
 
 def _tried(turn: Turn, status: RolloutStatus, *, service: str) -> ReplicaSet | None:
