@@ -43,8 +43,11 @@ def stage(turn: Turn, status: RolloutStatus) -> Stage:
         return Stage.PREPARING
     if not is_free and not slots.has_passed(slots.BEFORE, strategy.pre_promotion_analysis, status):
         return Stage.PROVING
+    is_held = not is_free and not is_open(turn, status)
+    if is_held and (not is_led or turn.stable(status) is None):
+        return Stage.HOLDING  # a Service that was led to the only pods left approves of nothing
     if not is_led:
-        return Stage.SWITCHING if is_free or is_open(turn, status) else Stage.HOLDING
+        return Stage.SWITCHING
     is_verified = is_free or slots.has_passed(slots.AFTER, strategy.post_promotion_analysis, status)
     return Stage.DONE if is_verified else Stage.VERIFYING
 
@@ -143,6 +146,8 @@ def led_to(turn: Turn, status: RolloutStatus) -> ReplicaSet | None:
         return stable if is_saturated(turn, stable) else None  # others may answer through it until then
     is_back = status.abort or status.stable_rs == turn.pod_hash
     is_lost = now is None or (now is not turn.new and order.steady(now) == 0)
+    if is_lost and stable is None:
+        return turn.new  # unproven, and the only one that could answer
     return stable if is_back or is_lost else now
 
 

@@ -299,6 +299,9 @@ def _paused_since(status: RolloutStatus) -> str:
 
 def _held_back(turn: Turn, status: RolloutStatus) -> str:
     since, ends_at = pause.since(status, PauseReason.BLUE_GREEN_PAUSE), cutover.pause_ends_at(turn, status)
+    if turn.stable(status) is None:
+        gone = f"the ReplicaSet of the stable version ({status.stable_rs}) is gone, and users reach the new one"
+        return f"{gone}, held since {_time(since)}: resume or promote makes it stable, a new template replaces it"
     held = f"the new version is ready, and its switch has waited since {_time(since)}"
     if ends_at is not None:
         return f"{held}; it comes at {_time(ends_at)}, resume or promote switches now, abort keeps stable"
