@@ -1,6 +1,6 @@
 """How hard the laws are tried: the same plays every time, unless `--hypothesis-profile` says otherwise.
 
-`deep` plays twenty times as many, and others every time; `unshrunk` shows a failure at once, before it is made small.
+`deep` plays thirty times as many, and others every time; `unshrunk` shows a failure at once, before it is made small.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ COMMON = {
     "print_blob": True,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 }
-settings.register_profile("laws", max_examples=30, derandomize=True, **COMMON)  # type: ignore[arg-type]
+settings.register_profile("laws", max_examples=20, derandomize=True, **COMMON)  # type: ignore[arg-type]
 settings.register_profile("deep", max_examples=600, **COMMON)  # type: ignore[arg-type]
 FOUND = (Phase.explicit, Phase.reuse, Phase.generate)
 settings.register_profile("unshrunk", max_examples=300, phases=FOUND, **COMMON)  # type: ignore[arg-type]

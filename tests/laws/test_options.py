@@ -59,7 +59,7 @@ def played(row: Row, dice: random.Random) -> None:
         out.canary_play.pauses.forget()
         out.waive("")
         out.world.patch_status({"pauseConditions": None})
-    out.play.wait(300)
+    out.play.wait(90)
     _serves(out.world, "last")
 
 
