@@ -20,7 +20,7 @@ from rollouts.core import refusals, revisions, sight
 from rollouts.core.actions import Action, CreateReplicaSet, PatchService, SetTraffic
 from rollouts.core.observed import Pod, ReplicaSet, RunSeen, Seen, Unreadable
 from rollouts.core.plan import Note, Plan
-from rollouts.kube.errors import ApiError, NotFound
+from rollouts.kube.errors import ApiError, Conflict, NotFound
 from rollouts.kube.kinds import ANALYSIS_RUNS, ROLLOUTS, Key, Kind
 from rollouts.lib import selectors
 from rollouts.runtime.cache import Cache, Entry, Json, entry_of
@@ -96,13 +96,16 @@ class RolloutTurns:
 
     async def take(self, key: Key, clock: Callable[[], datetime]) -> Turn | None:
         """Read pods if they matter now, then look and decide; while versions are out of sight, wait and say so. Raises
-        ApiError while Rollouts themselves are."""
+        ApiError while Rollouts themselves are, and where what was read is what an earlier spec names."""
         self._snapshots.require(ROLLOUTS)
+        asked_for = self._cache.get(ROLLOUTS, key)
         read = await self._read(key)
         found = self._snapshots.rollout(key, read=read)
         entry = self._cache.get(ROLLOUTS, key)
         if found is None or entry is None:
             return None
+        if asked_for is None or _author(asked_for) != _author(entry):
+            raise Conflict("the object changed while what it names was read")
         seen, roads = found
         hidden = self._snapshots.hidden(key, read=read)
         now = clock()
@@ -199,6 +202,11 @@ class RunTurns:
 
 def _looking_again(plan: Plan[RolloutStatus], at: datetime) -> Plan[RolloutStatus]:
     return dataclasses.replace(plan, requeue_at=at if plan.requeue_at is None else min(at, plan.requeue_at))
+
+
+def _author(entry: Entry) -> tuple[str, int | None]:
+    """Which object, and what its author last wrote."""
+    return entry.uid, entry.generation
 
 
 def _status(entry: Entry) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from rollouts.core import actions
 from rollouts.core.decide import decide
 from rollouts.core.observed import Workload
 from rollouts.core.plan import Plan
-from rollouts.kube.errors import ApiError, NotFound, Unreachable
+from rollouts.kube.errors import ApiError, Conflict, NotFound, Unreachable
 from rollouts.kube.kinds import DEPLOYMENTS, POD_TEMPLATES, REPLICA_SETS, Key, Kind
 from rollouts.runtime.cache import Json
 from rollouts.runtime.clock import utc_now
@@ -155,12 +155,17 @@ def test_pods_that_come_and_go_parse_nothing_again() -> None:
 
 
 def turns(
-    *objects: dict[str, Any], workload: dict[str, Any] | ApiError, unreadable: dict[Kind, str] | None = None
+    *objects: dict[str, Any],
+    workload: dict[str, Any] | ApiError,
+    unreadable: dict[Kind, str] | None = None,
+    meanwhile: dict[str, Any] | None = None,
 ) -> RolloutTurns:
-    """Turns of the Rollout `web`, with the answer to a read of its workload."""
+    """Turns of the Rollout `web`, with the answer to a read of its workload, and what a watch tells meanwhile."""
     cache = a_cache(*objects)
 
     async def read_workload(kind: Kind, key: Key) -> Json:
+        if meanwhile is not None:
+            cache.put(entry(meanwhile))
         if isinstance(workload, ApiError):
             raise workload
         return workload
@@ -184,6 +189,17 @@ async def test_an_unwatched_workload_is_looked_at_again() -> None:
     assert turn is not None and turn.plan.requeue_at is not None
     assert turn.plan.requeue_at <= utc_now() + UNWATCHED_WORKLOAD_PERIOD
     assert any(isinstance(each, actions.CreateReplicaSet) for each in turn.plan.actions)
+
+
+async def test_a_workload_of_an_earlier_spec_is_not_decided_on() -> None:
+    """What the Rollout names now was not read, which is not the same as missing."""
+    later = a_referring_rollout(kind=REPLICA_SETS, workload="other")
+    later["metadata"] |= {"generation": 2, "resourceVersion": "1000000"}
+    rollout = a_referring_rollout(kind=REPLICA_SETS)
+    with pytest.raises(Conflict, match="changed while"):
+        await turns(rollout, workload=a_plain_replica_set(), meanwhile=later).take(WEB, utc_now)
+    after = await turns(rollout, workload=a_plain_replica_set(), meanwhile=rollout).take(WEB, utc_now)
+    assert after is not None
 
 
 async def test_a_workload_that_is_gone_is_an_answer() -> None:
