@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rollouts.kube.kinds import ROLLOUTS, Key, Kind
+from rollouts.kube.kinds import ROLLOUTS, WATCHED, Key, Kind, label_selector
 from rollouts.runtime.cache import Cache, Change, Entry
 from rollouts.runtime.pump import Event
 from rollouts.runtime.queue import WorkQueue
 from rollouts.runtime.triggers import Reads, Triggers, asks_for_abort, is_worked_on
 
 DELETED = "DELETED"
+SEEN_WHOLE = tuple(kind for kind in WATCHED if not label_selector(kind, ""))
+"""Kinds of which a watch tells everything, whatever labels an object has."""
 
 
 class Intake:
@@ -70,7 +72,10 @@ class Intake:
             self.changed(change)
 
     def learn(self, entry: Entry) -> None:
-        """Take in an object that was read, not watched."""
+        """Take in an object that was read, not watched; unless the watch, which sees all of its kind, told meanwhile
+        that it is gone."""
+        if entry.kind in SEEN_WHOLE and self._cache.has_ended(entry.uid):
+            return
         change = self._cache.put(entry)
         if change is not None:
             self.changed(change)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from rollouts.kube.kinds import ROLLOUTS, Key
+from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, SERVICES, Key
 from rollouts.runtime.cache import Cache
 from rollouts.runtime.intake import Intake
 from rollouts.runtime.queue import WorkQueue
-from tests.shell.objects import a_rollout, event
+from tests.shell.objects import a_replica_set, a_rollout, a_service, entry, event
 
 
 async def test_a_standby_gathers_no_names() -> None:
@@ -27,3 +27,29 @@ async def test_a_standby_gathers_no_names() -> None:
     assert await queue.get(urgent_only=True) == Key("default", "stop")
     intake.deliver(event(a_rollout("new")))
     assert {await queue.get(), await queue.get()} == {Key("default", "stays"), Key("default", "new")}
+
+
+async def test_what_was_read_before_it_was_deleted_is_no_ghost() -> None:
+    """The answer to a read may come after the event of the deletion; a namesake that comes later is another matter."""
+    cache = Cache()
+    intake = Intake(cache, {})
+    service = a_service("web")
+    intake.deliver(event(service))
+    intake.deliver(event(service, "DELETED"))
+    intake.learn(entry(service))
+    assert cache.count(SERVICES) == 0
+    namesake = a_service("web")
+    namesake["metadata"]["uid"] = "another"
+    intake.learn(entry(namesake))
+    assert cache.count(SERVICES) == 1
+
+
+async def test_what_only_left_the_sight_of_a_watch_can_be_read() -> None:
+    """A watch that goes by labels tells of a deletion when a label is taken away."""
+    cache = Cache()
+    intake = Intake(cache, {})
+    version = a_replica_set("web-1")
+    intake.deliver(event(version))
+    intake.deliver(event(version, "DELETED"))
+    intake.learn(entry(version))
+    assert cache.count(REPLICA_SETS) == 1
