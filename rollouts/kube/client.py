@@ -11,19 +11,21 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from rollouts.kube.errors import NotLeader, Unreachable, from_answer, from_transport
+from rollouts.kube.errors import NotFound, NotLeader, Unreachable, from_answer, from_transport
 from rollouts.lib import nesting
 
 Json = dict[str, Any]
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 CONCURRENT_REQUESTS_MAX = 50  # half of the client's connection pool
+NAME_LENGTH_MAX = 253  # of any object
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -155,8 +157,12 @@ class KubeClient:
         """Send one request and return the answer's JSON.
 
         Raises ApiError, or NotLeader when `fence` closed before the request could be sent. A fenced request ends before
-        its fence closes, so that no write outlives the lease that allowed it.
+        its fence closes, so that no write outlives the lease that allowed it. A name that no object can have is not
+        found without asking: names are written by users, and some would lead the request elsewhere.
         """
+        unusable = next(filter(_is_unusable, request.path.split("/")), None)
+        if unusable is not None:
+            raise NotFound(f"no object can be named {unquote(unusable)[:NAME_LENGTH_MAX]!r}", status=404)
         async with self._slots:
             if fence is not None:
                 timeout_seconds = min(timeout_seconds, fence.remaining_seconds())
@@ -224,6 +230,11 @@ class Writer:
     async def read(self, path: str) -> Json:
         """Read an object; reading needs no leadership."""
         return await self._client.get(path)
+
+
+def _is_unusable(segment: str) -> bool:
+    """Whether a part of a path names no object: dots would be resolved on the way, and lead to another path."""
+    return segment in (".", "..") or len(unquote(segment)) > NAME_LENGTH_MAX
 
 
 def _decoded(answer: bytes) -> Json:
