@@ -14,27 +14,17 @@ from datetime import datetime, timedelta
 from rollouts.api.rollout import BlueGreenStrategy
 from rollouts.api.status import PauseReason, RolloutStatus
 from rollouts.core import (
-    abort,
-    affinity,
-    beginning,
     cutover,
-    duration,
     experiment_step,
     gates,
     metadata,
     pause,
+    phases,
     plugin_step,
-    progress,
     promote,
-    restart,
-    revisions,
     scale,
     services,
     slots,
-    workload,
-)
-from rollouts.core import (
-    status as report,
 )
 from rollouts.core.cutover import Stage
 from rollouts.core.observed import Seen
@@ -48,7 +38,7 @@ RECHECK = timedelta(seconds=30)  # what cannot be read may become readable witho
 
 def plan(seen: Seen, *, blue_green: BlueGreenStrategy, now: datetime) -> Plan[RolloutStatus]:
     """Decide one turn of a valid blue-green rollout."""
-    return fold(turn(seen, strategy=blue_green, now=now), seen.rollout.status, PHASES, closing=CLOSING)
+    return fold(turn(seen, strategy=blue_green, now=now), seen.rollout.status, PHASES, closing=phases.CLOSING)
 
 
 def look(turn: Turn, status: RolloutStatus) -> StatusChange:
@@ -91,17 +81,7 @@ def _checked(turn: Turn, status: RolloutStatus) -> RolloutStatus:
 
 
 PHASES = (
-    beginning.write_default,
-    beginning.heed,
-    revisions.adopt,
-    revisions.ensure_new,
-    revisions.sync,
-    affinity.keep,
-    promote.recall,
-    beginning.begin,
-    promote.settle,
-    progress.settle_deadline,
-    abort.settle,
+    *phases.BEGINNING,
     look,
     gates.judge,
     experiment_step.watch,
@@ -112,19 +92,5 @@ PHASES = (
     scale.scale,
     promote.promote,
     consume,
-    workload.retire,
-    restart.restart,
-    metadata.wear,
-    revisions.forget,
-    gates.forget,
-    experiment_step.forget,
-)
-CLOSING = (
-    report.count,
-    report.paused,
-    progress.progressing,
-    report.verdicts,
-    duration.measure,
-    report.phase,
-    report.standard,
+    *phases.TIDYING,
 )

@@ -14,27 +14,17 @@ from datetime import datetime
 from rollouts.api.rollout import CanaryStrategy
 from rollouts.api.status import RolloutStatus
 from rollouts.core import (
-    abort,
-    affinity,
-    beginning,
-    duration,
     experiment_step,
     gates,
     metadata,
     pause,
+    phases,
     plugin_step,
-    progress,
     promote,
-    restart,
-    revisions,
     scale,
     services,
     steps,
     traffic,
-    workload,
-)
-from rollouts.core import (
-    status as report,
 )
 from rollouts.core.observed import Seen
 from rollouts.core.plan import Plan, fold
@@ -43,21 +33,11 @@ from rollouts.core.turn import turn
 
 def plan(seen: Seen, *, canary: CanaryStrategy, now: datetime) -> Plan[RolloutStatus]:
     """Decide one turn of a valid canary."""
-    return fold(turn(seen, strategy=canary, now=now), seen.rollout.status, PHASES, closing=CLOSING)
+    return fold(turn(seen, strategy=canary, now=now), seen.rollout.status, PHASES, closing=phases.CLOSING)
 
 
 PHASES = (
-    beginning.write_default,
-    beginning.heed,
-    revisions.adopt,
-    revisions.ensure_new,
-    revisions.sync,
-    affinity.keep,
-    promote.recall,
-    beginning.begin,
-    promote.settle,
-    progress.settle_deadline,
-    abort.settle,
+    *phases.BEGINNING,
     gates.judge,
     experiment_step.judge,
     plugin_step.judge,
@@ -68,19 +48,5 @@ PHASES = (
     steps.advance,
     promote.promote,
     pause.consume,
-    workload.retire,
-    restart.restart,
-    metadata.wear,
-    revisions.forget,
-    gates.forget,
-    experiment_step.forget,
-)
-CLOSING = (
-    report.count,
-    report.paused,
-    progress.progressing,
-    report.verdicts,
-    duration.measure,
-    report.phase,
-    report.standard,
+    *phases.TIDYING,
 )

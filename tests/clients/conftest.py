@@ -9,6 +9,8 @@ import requests
 
 from tests.clients.phases import a_world
 from tests.clients.wire import Ready, Served, Wire, in_new_namespace, install
+from tests.e2e.conftest import place as place
+from tests.e2e.conftest import stage as stage
 from tests.sandbox.ground import cluster
 
 

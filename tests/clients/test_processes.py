@@ -11,33 +11,18 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from rollouts.demo.sight import ROLLOUTS
 from rollouts.sandbox.kinds import Json, Kind
 from tests.clients import plugin, readers
 from tests.clients.wire import JSON_PATCH, Request
 from tests.e2e.apps import a_rollout, pause, weight
-from tests.e2e.stage import HASH, NAME, Place, Stage, is_complete, on_stage, phase, status, until
+from tests.e2e.stage import HASH, NAME, Place, is_complete, phase, status, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("clients")]
 
 BUDGETS = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ACTIVE, PREVIEW = "web-active", "web-preview"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A cluster and a controller."""
-    async with on_stage(tmp_path_factory.mktemp("stage")) as running:
-        await running.controller()
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def place(stage: Stage) -> Place:
-    """A namespace of its own."""
-    return await stage.place()
 
 
 def a_blue_green(image: str = "web:1", **fields: Any) -> Json:

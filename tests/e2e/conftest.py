@@ -1,16 +1,32 @@
-"""What the end-to-end stories stand on: Prometheus, and demos that are gone when their test is."""
+"""What the end-to-end stories stand on: a cluster, Prometheus, and demos that are gone when their test is."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from rollouts.demo import prometheus
 from tests.e2e.demo_process import Demo
+from tests.e2e.stage import Place, Stage, on_stage
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A cluster and a controller."""
+    async with on_stage(tmp_path_factory.mktemp("stage")) as running:
+        await running.controller()
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(stage: Stage) -> Place:
+    """A namespace of its own."""
+    return await stage.place()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from rollouts.sandbox.kinds import SERVICES, Json, uid_of
 from tests.e2e.carrying import Carrying, switched
 from tests.e2e.measured import Backend, measuring
 from tests.e2e.shop import SHOP, beside, image, rollout
-from tests.e2e.stage import HASH, Place, Stage, is_paused, on_stage, phase, status
+from tests.e2e.stage import HASH, Place, Stage, is_paused, phase, status
 from tests.e2e.users import until_answered, users
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-blue-green")]
@@ -31,14 +31,6 @@ UNPROVEN = {"prePromotionAnalysis": None, "postPromotionAnalysis": None}
 BRISK = {"scaleDownDelaySeconds": 1, "abortScaleDownDelaySeconds": 1}
 WINDOW = ("[1m]", "[5s]")  # Prometheus scrapes the sandbox's pods each second
 FIRST_SCRAPES = "7s"  # it takes up new targets every 5 s, and a rate needs two scrapes
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A cluster and a controller."""
-    async with on_stage(tmp_path_factory.mktemp("stage")) as running:
-        await running.controller()
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -21,7 +21,7 @@ from tests.e2e.apps import pause, weight
 from tests.e2e.carrying import INGRESSES, Carrying, weight_of, weighted
 from tests.e2e.ingress import a_way_in
 from tests.e2e.shop import SHOP, beside, door, image, ingress, rollout
-from tests.e2e.stage import Place, Stage, on_stage, phase, status, until
+from tests.e2e.stage import Place, Stage, phase, status, until
 from tests.e2e.users import Door, coming_through, shares
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-canary-nginx")]
@@ -31,14 +31,6 @@ CANARY_INGRESS = "shop-shop-canary"
 WAY = weighted(stable="shop-stable", canary="shop-canary", ingress=CANARY_INGRESS)
 BRISK = {"scaleDownDelaySeconds": 1, "abortScaleDownDelaySeconds": 1}
 POINTS_MAX = 3.0  # between a weight and the share of requests
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A cluster and a controller."""
-    async with on_stage(tmp_path_factory.mktemp("stage")) as running:
-        await running.controller()
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

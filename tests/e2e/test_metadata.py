@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.e2e.apps import a_rollout, pause, weight
-from tests.e2e.stage import NAME, Place, Stage, on_stage, until
+from tests.e2e.stage import NAME, Place, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-metadata")]
 
@@ -18,20 +16,6 @@ METADATA: dict[str, Any] = {
     "canaryMetadata": {"labels": {"role": "canary"}, "annotations": {"watch": "closely"}},
     "stableMetadata": {"labels": {"role": "stable"}},
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A cluster and a controller."""
-    async with on_stage(tmp_path_factory.mktemp("stage")) as running:
-        await running.controller()
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def place(stage: Stage) -> Place:
-    """A namespace of its own."""
-    return await stage.place()
 
 
 async def until_worn(place: Place, wanted: dict[str, str | None]) -> None:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from rollouts.demo.sight import ROLLOUTS
 from rollouts.sandbox.kinds import Json
 from tests.e2e.apps import a_rollout, annotated, pause, weight
-from tests.e2e.stage import NAME, Place, Stage, condition_of, on_stage, phase, status, step_of
+from tests.e2e.stage import NAME, Place, condition_of, phase, status, step_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-steering")]
 
 STEPS = (weight(25), pause(), weight(50), pause())
 """Two places where a person is waited for."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A cluster and a controller."""
-    async with on_stage(tmp_path_factory.mktemp("stage")) as running:
-        await running.controller()
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def place(stage: Stage) -> Place:
-    """A namespace of its own."""
-    return await stage.place()
 
 
 async def with_canary(place: Place, *steps: Json) -> str:

@@ -31,9 +31,9 @@ UNCERTAIN: dict[str, Json] = {
 by_case = pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
 
 
-def broken_by(spec: Json) -> World:
+def broken_by(spec: Json, **routing: Any) -> World:
     """A world in which v2 waits at 20 % for a person, after an edit that makes the spec invalid."""
-    world = World(a_rollout(canary(*STEPS)))
+    world = World(a_rollout(canary(*STEPS, **routing)))
     world.run(60)
     world.set_image("v2")
     world.run(60)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rollouts.core import naming
-from tests.builders import Json, a_rollout, canary, pause
+from tests.builders import Json, canary, pause
+from tests.scenarios.test_invalid import STEPS, broken_by
 from tests.world import World
 
 ROUTED: Json = {
@@ -13,7 +14,6 @@ ROUTED: Json = {
     "stableService": "web-stable",
     "trafficRouting": {"nginx": {"stableIngress": "web"}},
 }
-STEPS = (20, pause(), 50, pause())
 BROKEN: dict[str, Json] = {
     "deadline": {"progressDeadlineSeconds": 5, "minReadySeconds": 10},
     "template": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"image": "v3"}]}}},
@@ -30,29 +30,17 @@ UNCERTAIN: dict[str, Json] = {
 by_case = pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
 
 
-def broken_by(spec: Json) -> World:
-    """A world in which v2 waits with a fifth of the traffic for a person, after an edit that makes the spec invalid."""
-    world = World(a_rollout(canary(*STEPS, **ROUTED)))
-    world.run(60)
-    world.set_image("v2")
-    world.run(60)
-    world.edit({"spec": spec})
-    world.run(60)
-    assert world.status["phase"] == "Degraded"
-    return world
-
-
 @by_case
 def test_a_broken_spec_moves_no_traffic(broken: Json) -> None:
     """The weight stays what it is, and so does every pod."""
-    world = broken_by(broken)
+    world = broken_by(broken, **ROUTED)
     assert (weight(world), world.sizes()) == (20, {"v1": 10, "v2": 2})
 
 
 @by_case
 def test_a_broken_spec_is_no_bar_to_an_abort(broken: Json) -> None:
     """Law 19: all traffic goes back, then the Service, and the canary's pods after their delay."""
-    world = broken_by(broken)
+    world = broken_by(broken, **ROUTED)
     world.annotate("abort", "abort 5xx on /pay")
     world.run(10)
     assert (weight(world), world.sizes()) == (0, {"v1": 10, "v2": 2})
@@ -64,7 +52,7 @@ def test_a_broken_spec_is_no_bar_to_an_abort(broken: Json) -> None:
 
 def test_a_canary_service_that_is_gone_is_no_bar_to_an_abort() -> None:
     """The share that leads nowhere goes back to stable: nothing else helps those users."""
-    world = broken_by(BROKEN["deadline"])
+    world = broken_by(BROKEN["deadline"], **ROUTED)
     del world.services["web-canary"]
     world.annotate("abort", "abort")
     world.run(10)
@@ -74,7 +62,7 @@ def test_a_canary_service_that_is_gone_is_no_bar_to_an_abort() -> None:
 @pytest.mark.parametrize("broken", UNCERTAIN.values(), ids=UNCERTAIN.keys())
 def test_where_nobody_can_read_the_weight_nothing_moves(broken: Json) -> None:
     """Law 2: pods of a version that an unread router may still lead to are not taken away."""
-    world = broken_by(broken)
+    world = broken_by(broken, **ROUTED)
     world.annotate("abort", "abort")
     world.run(60)
     assert (weight(world), world.sizes()) == (20, {"v1": 10, "v2": 2})
@@ -83,7 +71,7 @@ def test_where_nobody_can_read_the_weight_nothing_moves(broken: Json) -> None:
 
 def test_routers_may_be_left_once_they_send_nothing_to_the_canary() -> None:
     """What is taken away is put back, aborted, and taken away again: no user is left with pods that go."""
-    world = broken_by(UNCERTAIN["no routers any more"])
+    world = broken_by(UNCERTAIN["no routers any more"], **ROUTED)
     assert world.status["message"].endswith(
         "spec.strategy.canary.trafficRouting: Required value: routers were last seen to send 20 of the traffic to the "
         "canary: put it back and abort or promote first, or clear status.canary.weights if the routers are gone"
