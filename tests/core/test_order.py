@@ -170,3 +170,16 @@ def test_what_a_router_sends_to_each_version(leads_to: str, way: dict[str, int])
     seen = turn.seen.routes["nginx"]
     assert isinstance(seen, TrafficSeen)
     assert order.way(turn, seen, canary="web-canary", stable="web-stable") == way
+
+
+def test_pods_on_their_way_out_carry_nothing() -> None:
+    """After a scale-down the old count lingers for a moment."""
+    assert order.carried(a_turn(), a_replica_set("v1", 3, 10), unavailable=0) == 30
+
+
+@pytest.mark.parametrize(("may_be", "to"), [(0, {"web-canary": V1}), (50, {})])
+def test_a_given_up_canary_keeps_its_service_while_anything_may_come(may_be: int, to: dict[str, str]) -> None:
+    """Of a weight that is only known as a range the greatest counts."""
+    turn = routed(a_replica_set("v1", 10), a_replica_set("v2", 2), weight=0, leads_to=V2, status={"abort": True})
+    routes = {"nginx": TrafficSeen(canary=0, stable=100 - may_be, others={"": may_be})}
+    assert turned(dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, routes=routes))) == to

@@ -116,6 +116,22 @@ def test_a_promotion_waits_for_the_least_of_all_routers(low: int, high: int) -> 
     assert traffic.is_arrived(turn, turn.rollout.status) is (low == 100)
 
 
+@pytest.mark.parametrize(("weights", "low", "high"), [((20,), 20, 20), ((20, 60), 20, 60), ((60, 20), 20, 60)])
+def test_routers_that_disagree_make_a_range(weights: tuple[int, ...], low: int, high: int) -> None:
+    """From the least that any of them says to the greatest."""
+    turn = pinned(OLD, NEW, seen=tuple(says(weight, V2) for weight in weights))
+    seen = traffic.split(turn, turn.rollout.status)
+    assert isinstance(seen, traffic.Split)
+    assert (seen.low, seen.high) == (low, high)
+
+
+@pytest.mark.parametrize(("version", "is_exposed"), [(V2, True), (V1, False), (V3, False), ("", False)])
+def test_what_is_measured_is_the_canary(*, version: str, is_exposed: bool) -> None:
+    """Law 11: a sample of what leads to another version says nothing of the new one."""
+    turn = pinned(OLD, NEW, seen=(says(20, version),))
+    assert traffic.is_exposed(turn, turn.rollout.status) is is_exposed
+
+
 HEADER = {"setHeaderRoute": {"name": "vip", "match": [{"headerName": "x-vip", "headerValue": {"exact": "1"}}]}}
 
 

@@ -84,6 +84,14 @@ ABORTED: Json = {"status": {"abort": True}}
             {"strategy": LEAST, "status": {"currentStepIndex": 3}, "steps": (90,)},
             id="no version with traffic below the least",
         ),
+        pytest.param(
+            10,
+            1,
+            (V1_FULL, a_replica_set("v2", 2)),
+            20,
+            {"steps": ({"setCanaryScale": {"replicas": 0}}, 20)},
+            id="the last pod stays with the traffic, whatever a step declares",
+        ),
         pytest.param(10, 8, (V1_FULL, a_replica_set("v2", 8)), 80, ABORTED, id="aborted: pods stay with the traffic"),
         pytest.param(
             10,
