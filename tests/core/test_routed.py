@@ -96,6 +96,14 @@ ABORTED: Json = {"status": {"abort": True}}
         pytest.param(
             10,
             8,
+            (V1_FULL, a_replica_set("v2", 8, annotations={naming.SCALE_DOWN_DEADLINE: PAST})),
+            80,
+            ABORTED,
+            id="aborted: an end that has come is no end while there is traffic",
+        ),
+        pytest.param(
+            10,
+            8,
             (a_replica_set("v1", 10, 9), a_replica_set("v2", 8)),
             0,
             {**ABORTED, "leads_to": V1},
