@@ -253,3 +253,23 @@ def test_parts_of_services(strategy: Json, stable_ping_pong: str, expected: tupl
 def test_the_third_version_is_another_one() -> None:
     """The tables above speak of three."""
     assert len({V1, V2, pod_hash("v3")}) == 3
+
+
+@pytest.mark.parametrize(("stable_available", "left"), [(0, 8), (4, 4), (8, 0), (10, 0)])
+def test_a_superseded_version_leaves_no_fewer_pods_than_are_to_be_available(stable_available: int, left: int) -> None:
+    """Law 5: nothing leads to it, its delay is over, and still its pods are all that is up until stable is back."""
+    sets = (a_replica_set("v1", 10, stable_available, age=90), a_replica_set("v2", 8, age=60), a_replica_set("v3"))
+    turn = a_canary(*sets, weight=0, leads_to=V1, image="v3", strategy={"scaleDownDelaySeconds": 0})
+    assert sized(turn)["v2"] == left
+
+
+def test_superseded_versions_share_what_may_leave() -> None:
+    """Law 5: what one of them gave up is not there for the next."""
+    sets = (
+        a_replica_set("v1", 10, 4, age=120),
+        a_replica_set("v2", 4, age=90),
+        a_replica_set("v3", 8, age=60),
+        a_replica_set("v4"),
+    )
+    turn = a_canary(*sets, weight=0, leads_to=V1, image="v4", strategy={"scaleDownDelaySeconds": 0})
+    assert (sized(turn)["v3"], sized(turn)["v2"]) == (0, 4)
