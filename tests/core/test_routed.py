@@ -95,6 +95,22 @@ ABORTED: Json = {"status": {"abort": True}}
         pytest.param(10, 8, (V1_FULL, a_replica_set("v2", 8)), 80, ABORTED, id="aborted: pods stay with the traffic"),
         pytest.param(
             10,
+            2,
+            (a_replica_set("v1", 2), a_replica_set("v2", 2)),
+            80,
+            {**ABORTED, "strategy": DYNAMIC},
+            id="aborted: it never grows, not for its traffic either",
+        ),
+        pytest.param(
+            10,
+            0,
+            (V1_FULL, a_replica_set("v2", 8)),
+            0,
+            {**ABORTED, "leads_to": V1, "strategy": LEAST},
+            id="aborted: no least number of pods for nobody",
+        ),
+        pytest.param(
+            10,
             8,
             (V1_FULL, a_replica_set("v2", 8, annotations={naming.SCALE_DOWN_DEADLINE: PAST})),
             80,
