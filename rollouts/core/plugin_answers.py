@@ -28,19 +28,20 @@ def fit(value: Any) -> StepAnswer:
     """The answer as it may be stored. Raises Unfit."""
     if not isinstance(value, StepAnswer):
         raise Unfit(f"it returned {type(value).__name__}, not a StepAnswer")
-    if value.phase not in set(StepPhase):
-        raise Unfit(f"its phase is {shortened(repr(value.phase))}, not one of {', '.join(StepPhase)}")
+    if value.phase not in tuple(StepPhase):
+        raise Unfit(f"its phase is {sentence(repr(value.phase))}, not one of {', '.join(StepPhase)}")
     return StepAnswer(
         phase=StepPhase(value.phase),
-        message=shortened(str(value.message)),
+        message=sentence(str(value.message)),
         status=_notes(value.status),
         again_seconds=_again(value.again_seconds),
     )
 
 
-def shortened(text: str) -> str:
-    """The text, or its beginning."""
-    return text if len(text) <= MESSAGE_MAX else f"{text[: MESSAGE_MAX - 1]}…"
+def sentence(text: str) -> str:
+    """The text as one line, or its beginning: terminals act on what cannot be printed, and encoders stumble over it."""
+    kept = text if len(text) <= MESSAGE_MAX else f"{text[: MESSAGE_MAX - 1]}…"
+    return "".join(char if char.isprintable() else " " for char in kept)
 
 
 def _notes(value: Any) -> Mapping[str, Any] | None:
@@ -53,7 +54,7 @@ def _notes(value: Any) -> Mapping[str, Any] | None:
         text = json.dumps(dict(value), allow_nan=False).encode()
         stored = nesting.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
-        raise Unfit(f"its status is not JSON: {shortened(str(error))}") from None
+        raise Unfit(f"its status is not JSON: {sentence(str(error))}") from None
     if len(text) > NOTES_MAX:
         raise Unfit(f"its status is {len(text)} bytes of JSON, more than {NOTES_MAX}")
     notes: Mapping[str, Any] = _storable(stored)

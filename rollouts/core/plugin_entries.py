@@ -14,7 +14,7 @@ from rollouts.api.rollout import PluginStep
 from rollouts.api.status import RolloutStatus, StepPluginStatus
 from rollouts.core.observed import StepAnswerSeen
 from rollouts.core.plan import WARNING, Note
-from rollouts.core.plugin_answers import AGAIN_SECONDS, shortened
+from rollouts.core.plugin_answers import AGAIN_SECONDS, sentence
 from rollouts.core.turn import Turn
 from rollouts.lib import durations, timestamps
 from rollouts.ports import Operation, StepAnswer, StepPhase
@@ -87,7 +87,7 @@ def answered(entry: StepPluginStatus, seen: StepAnswerSeen) -> StepPluginStatus:
     asked = dataclasses.replace(entry, updated_at=at, executions=seen.ordinal)
     is_run = entry.operation == Operation.RUN
     if seen.answer is None:
-        failed = dataclasses.replace(asked, phase=ERROR, message=shortened(seen.error))
+        failed = dataclasses.replace(asked, phase=ERROR, message=sentence(seen.error))
         return _again(failed, AGAIN_SECONDS) if is_run else dataclasses.replace(failed, finished_at=at)
     said = dataclasses.replace(asked, phase=_phase(seen.answer, is_run=is_run), message=seen.answer.message)
     said = dataclasses.replace(said, status=seen.answer.status)

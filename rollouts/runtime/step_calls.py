@@ -196,6 +196,6 @@ class StepCalls:
 def _text(error: Exception) -> str:
     """What an exception says, as much of it as is kept."""
     try:
-        return plugin_answers.shortened(str(error))
+        return plugin_answers.sentence(str(error))
     except BaseException as own:  # noqa: BLE001 - it is the plugin's own class, or holds a value of its own
         return f"the plugin's reason cannot be read ({type(own).__name__})"

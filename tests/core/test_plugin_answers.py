@@ -28,6 +28,7 @@ def deep(levels: int) -> dict[str, Any]:
         (None, "it returned NoneType, not a StepAnswer"),
         ("Successful", "it returned str, not a StepAnswer"),
         (StepAnswer(phase="Error"), "its phase is 'Error', not one of Running, Successful, Failed"),  # type: ignore[arg-type]  # a stranger's
+        (StepAnswer(phase=["Running"]), "its phase is ['Running'], not one of Running"),  # type: ignore[arg-type]  # a stranger's
         (StepAnswer(phase=RUNNING, status=[1]), "its status is list, not a mapping"),  # type: ignore[arg-type]  # a stranger's
         (StepAnswer(phase=RUNNING, status={"a": {1, 2}}), "its status is not JSON: "),
         (StepAnswer(phase=RUNNING, status={"a": float("nan")}), "its status is not JSON: "),
@@ -47,6 +48,12 @@ def test_what_does_not_fit_says_why(answer: Any, why: str) -> None:
 def test_a_message_is_cut() -> None:
     """People read its beginning."""
     assert len(fit(StepAnswer(phase=RUNNING, message="x" * 5000)).message) == MESSAGE_MAX
+
+
+def test_a_message_is_one_line() -> None:
+    """A plugin repeats what others wrote, and kubectl prints it: nothing of it moves a cursor or stops an encoder."""
+    answer = fit(StepAnswer(phase=RUNNING, message="why\x1b[2J\nnot\x00\ud800 \u202e grün ✓"))
+    assert answer.message == "why [2J not     grün ✓"
 
 
 @pytest.mark.parametrize(
