@@ -44,7 +44,7 @@ from rollouts.runtime.readings import Readings
 from rollouts.runtime.routes import Routers, Routes
 from rollouts.runtime.snapshot import Snapshots
 from rollouts.runtime.step_calls import StepCalls
-from rollouts.runtime.step_plugins import Found, StepPlugins
+from rollouts.runtime.step_plugins import Found, StepPlugins, found
 from rollouts.runtime.turns import RolloutTurns, RunTurns, Turns
 from rollouts.runtime.worker import Tools, Worker
 from rollouts.settings import Settings
@@ -76,7 +76,7 @@ def routers() -> Routers:
 
 def step_plugins() -> Found:
     """The step plugins of all installed packages, by their name in a Rollout; none of them is loaded yet."""
-    return {point.name: point.load for point in metadata.entry_points(group="rollouts.steps")}
+    return found(metadata.entry_points(group="rollouts.steps"))
 
 
 async def run_controller(settings: Settings) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 
 import structlog
 
@@ -25,7 +26,7 @@ NAME_MAX = 200  # characters of a module's name
 
 
 class Unloadable(Exception):
-    """A plugin that cannot be used; the text says why."""
+    """A plugin that cannot be used; the text says why, for people."""
 
 
 @dataclass(slots=True)
@@ -89,8 +90,23 @@ class StepPlugins:
             self._on_failure()
 
 
+def found(points: Iterable[EntryPoint]) -> Found:
+    """The plugins of entry points, none of them loaded. A name that several packages bring is nobody's: which of them
+    lets an update go on must not depend on the order in which they were installed."""
+    named: dict[str, Callable[[], Callable[[], StepPlugin]]] = {}
+    for point in points:
+        named[point.name] = point.load if point.name not in named else _ambiguous
+    return named
+
+
+def _ambiguous() -> Callable[[], StepPlugin]:
+    raise Unloadable("several installed packages bring a step plugin of this name")
+
+
 def _why(error: BaseException) -> str:
     """For people who may not read the controller's log, nor its environment: what is missing, of all else the type."""
+    if isinstance(error, Unloadable):
+        return str(error)
     kind = type(error).__name__
     if isinstance(error, ImportError) and error.name:
         return f"{kind}: {error.name[:NAME_MAX]}"

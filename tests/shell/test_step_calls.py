@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from rollouts.kube.kinds import ROLLOUTS, Key
 from rollouts.ports import Operation, StepAnswer, StepCall, StepPhase, Unanswered
 from rollouts.runtime.cache import Change, entry_of
 from rollouts.runtime.step_calls import Patience, StepCalls
-from rollouts.runtime.step_plugins import Found, StepPlugins, Unloadable
+from rollouts.runtime.step_plugins import Found, StepPlugins, Unloadable, found
 from tests.builders import Json, a_rollout, canary, parsed_rollout
 
 WEB, SHOP = Key("shop", "web"), Key("shop", "shop")
@@ -302,6 +303,16 @@ async def test_a_plugin_that_does_not_load_is_told_to_its_users(error: BaseExcep
     with pytest.raises(Unloadable, match=re.escape(why)):
         plugins.get("broken", wait_seconds=5)
     assert plugins.get("change", wait_seconds=5)
+
+
+async def test_a_name_that_two_packages_bring_is_nobodys() -> None:
+    """Which of them would be asked, an approval perhaps, nobody could tell; the others can be used."""
+    twice = EntryPoint(name="change", value="json:JSONDecoder", group="rollouts.steps")
+    once = EntryPoint(name="other", value="json:JSONDecoder", group="rollouts.steps")
+    plugins = StepPlugins(found((twice, once, twice, twice)), on_failure=lambda: None)
+    with pytest.raises(Unloadable, match="several installed packages"):
+        plugins.get("change", wait_seconds=5)
+    assert plugins.get("other", wait_seconds=5)
 
 
 async def test_a_plugin_that_makes_nothing_cannot_be_used() -> None:
