@@ -1,7 +1,9 @@
 """The Progressing condition and the deadline it keeps.
 
 The clock of the deadline is the condition's update time. It is wound again by anything that moves towards the wanted
-version, and it does not run while the rollout waits for something other than pods: a pause, an analysis, a person.
+version, and it does not run while the rollout waits for something other than pods: a pause, an analysis, a person,
+traffic that nobody can see, old pods that leave. That it stands still is stored as the condition's reason, so that the
+time spent so never counts, whatever ends it: a pod that dies under a long analysis has the whole deadline to come back.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from rollouts.api.rollout import (
     PluginStep,
 )
 from rollouts.api.status import RolloutStatus
-from rollouts.core import abort, conditions, counts, cutover, plugin_step
+from rollouts.core import abort, conditions, counts, cutover, plugin_step, traffic
 from rollouts.core.cutover import Stage
 from rollouts.core.plan import Change
 from rollouts.core.steps import current
@@ -29,7 +31,10 @@ from rollouts.lib import timestamps
 NEWS = (c.NEW_REPLICA_SET_CREATED, c.FOUND_NEW_REPLICA_SET)
 """What Progressing says first of a version."""
 
-UNTIMED = frozenset({c.ROLLOUT_ABORTED, c.ROLLOUT_PAUSED, c.NEW_REPLICA_SET_AVAILABLE, c.PROGRESS_DEADLINE_EXCEEDED})
+STOPPED = frozenset({c.ROLLOUT_ABORTED, c.ROLLOUT_PAUSED, c.DEADLINE_SUSPENDED})
+"""What Progressing says while the deadline's clock stands still."""
+
+UNTIMED = STOPPED | {c.NEW_REPLICA_SET_AVAILABLE, c.PROGRESS_DEADLINE_EXCEEDED}
 """What Progressing says while no deadline runs."""
 
 
@@ -58,6 +63,16 @@ def progressing(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         return Change(status=dataclasses.replace(status, conditions=said))
     if _is_news(turn, status):
         return Change(status=status, requeue_at=passes_at(turn, status.conditions))
+    if _is_suspended(turn, status):
+        said = conditions.with_condition(
+            status.conditions,
+            type=c.PROGRESSING,
+            status=c.TRUE,
+            reason=c.DEADLINE_SUSPENDED,
+            message=f"{_subject(turn)} is progressing; it waits for what no deadline bounds.",
+            now=turn.now,
+        )
+        return Change(status=dataclasses.replace(status, conditions=said))
     if has_progressed(turn, status):
         reason, message = c.REPLICA_SET_UPDATED, f"{_subject(turn)} is progressing."
         if _lost_health(turn) and turn.rollout.status.stable_rs == turn.pod_hash:
@@ -86,8 +101,9 @@ def is_healthy(turn: Turn, status: RolloutStatus) -> bool:
     if status.stable_rs != turn.pod_hash or not is_all:
         return False
     if isinstance(turn.strategy, BlueGreenStrategy):  # pods that stay up for a way back are part of it
-        is_previewed = not turn.blue_green.preview_service or cutover.preview_hash(turn) == turn.pod_hash
-        return cutover.active_hash(turn) == turn.pod_hash and is_previewed
+        seen = status.blue_green
+        is_previewed = not turn.blue_green.preview_service or seen.preview_selector == turn.pod_hash
+        return seen.active_selector == turn.pod_hash and is_previewed
     return status.replicas == turn.desired and (index is None or index == len(turn.steps))
 
 
@@ -115,15 +131,29 @@ def _is_news(turn: Turn, status: RolloutStatus) -> bool:
     )
 
 
+def _is_suspended(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether the clock is to stand still, other than in a pause, which says so itself.
+
+    A deadline that has passed stays so until something moves.
+    """
+    is_paused = turn.rollout.spec.paused or bool(status.pause_conditions)
+    if is_paused or not is_indefinite(turn, status):
+        return False
+    is_passed = conditions.has(status.conditions, c.PROGRESSING, reason=c.PROGRESS_DEADLINE_EXCEEDED)
+    return not is_passed or has_progressed(turn, status)
+
+
 def _is_freed(turn: Turn, status: RolloutStatus) -> bool:
     """Whether a wait that no deadline bounds ended with this turn, other than a pause, which says so itself.
 
-    People may end one in the status itself: then it still names the analysis, or the experiment, that they left.
+    Another controller stored no reason for it. Then the status tells, and, where people ended the wait in the status
+    itself, the analysis or the experiment that it still names.
     """
     before = turn.rollout.status
     was_paused = conditions.has(before.conditions, c.PROGRESSING, reason=c.ROLLOUT_PAUSED)
+    was_suspended = conditions.has(before.conditions, c.PROGRESSING, reason=c.DEADLINE_SUSPENDED)
     left = before.canary.current_step_analysis_run_status or before.canary.current_experiment
-    was_indefinite = is_indefinite(turn, before) or bool(left)
+    was_indefinite = was_suspended or is_indefinite(turn, before) or bool(left)
     return not was_paused and was_indefinite and not is_indefinite(turn, status)
 
 
@@ -148,7 +178,7 @@ def is_timed_out(turn: Turn, status: RolloutStatus) -> bool:
         return False
     if condition.reason == c.PROGRESS_DEADLINE_EXCEEDED:
         return True
-    if condition.reason in (c.ROLLOUT_ABORTED, c.ROLLOUT_PAUSED):
+    if condition.reason in STOPPED:
         return False
     deadline = passes_at(turn, status.conditions)
     return deadline is not None and turn.now >= deadline
@@ -162,11 +192,19 @@ def is_indefinite(turn: Turn, status: RolloutStatus) -> bool:
         is_unseen = cutover.unseen(turn) is not None
         return is_unseen or cutover.stage(turn, status) in (Stage.PROVING, Stage.HOLDING, Stage.VERIFYING)
     step = current(turn, status)
-    if step is None:  # all its pods are there: what a promotion can still lack is a proof
-        return status.stable_rs != turn.pod_hash and counts.is_available(turn)
+    if step is None:
+        return _has_its_pods(turn, status)
     if isinstance(step, PluginStep):
         return plugin_step.is_waiting(status)
-    return isinstance(step, AnalysisStep | ExperimentStep | Pause)
+    is_blind = traffic.unseen(turn) is not None and counts.is_canary_ready(turn, status)
+    return is_blind or isinstance(step, AnalysisStep | ExperimentStep | Pause)
+
+
+def _has_its_pods(turn: Turn, status: RolloutStatus) -> bool:
+    """Whether a version past all steps lacks no pods: then it waits for a proof, or for earlier versions to leave."""
+    if status.stable_rs != turn.pod_hash:
+        return counts.is_available(turn)
+    return turn.new is not None and turn.new.available >= turn.desired
 
 
 def passes_at(turn: Turn, said: conditions.Conditions) -> datetime | None:

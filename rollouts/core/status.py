@@ -14,7 +14,7 @@ from rollouts.api.rollout import BlueGreenStrategy
 from rollouts.api.status import BlueGreenStatus, CanaryStatus, PauseCondition, RolloutPhase, RolloutStatus
 from rollouts.core import conditions, cutover, naming, progress, slots, waiting
 from rollouts.core.conditions import RECONCILING, STALLED
-from rollouts.core.observed import ReplicaSet
+from rollouts.core.observed import ReplicaSet, Unreadable
 from rollouts.core.plan import Change, Note
 from rollouts.core.turn import Turn
 from rollouts.lib import selectors
@@ -77,10 +77,13 @@ def _led(turn: Turn, status: RolloutStatus) -> BlueGreenStatus:
     before = status.blue_green
     if not isinstance(turn.strategy, BlueGreenStrategy):
         return BlueGreenStatus()
-    if cutover.unseen(turn) is not None:
-        return before
+    services, named = turn.seen.services, turn.blue_green
+    is_active_seen = not isinstance(services.get(named.active_service), Unreadable)
+    is_preview_seen = not isinstance(services.get(named.preview_service), Unreadable)
     return dataclasses.replace(
-        before, active_selector=cutover.active_hash(turn), preview_selector=cutover.preview_hash(turn)
+        before,
+        active_selector=cutover.active_hash(turn) if is_active_seen else before.active_selector,
+        preview_selector=cutover.preview_hash(turn) if is_preview_seen else before.preview_selector,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import cutover, doubled, naming, promote, services
+from rollouts.core import cutover, doubled, naming, progress, promote, services
 from rollouts.core import status as report
 from rollouts.core.cutover import Stage
 from rollouts.core.observed import ReplicaSet, Unreadable
@@ -233,6 +233,20 @@ def test_nothing_is_sized_while_nobody_knows_whom_users_reach() -> None:
     unknown = {**turn.seen.services, "web-active": Unreadable(why="away")}
     blind = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, services=unknown))
     assert sized(blind) == {}
+
+
+@pytest.mark.parametrize("service", ["web-active", "web-preview"])
+def test_a_service_that_cannot_be_read_leads_where_it_was_last_seen_to(service: str) -> None:
+    """A Rollout that was healthy is so until something else is seen."""
+    led = {"activeSelector": V2, "previewSelector": V2}
+    options = {"previewService": "web-preview"}
+    status = {"stableRS": V2, "currentPodHash": V2, "blueGreen": led}
+    turn = at(a_replica_set("v2", 10), active=V2, status=status, options=options)
+    unknown = {**turn.seen.services, service: Unreadable(why="away")}
+    blind = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, services=unknown))
+    said = report.count(blind, blind.rollout.status).status
+    assert said.blue_green == blind.rollout.status.blue_green
+    assert progress.is_healthy(blind, said)
 
 
 @pytest.mark.parametrize(
