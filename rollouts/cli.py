@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = importlib.import_module(command.module)
     except ModuleNotFoundError as missing:
         return _lacks(command, missing)
-    parser.set_defaults(routers=_routers)
+    parser.set_defaults(routers=_routers, step_plugins=_step_plugins)
     module.add_arguments(parser)
     code: int = module.run(parser.parse_args(words[1:]))
     return code
@@ -126,6 +126,13 @@ def _routers() -> Mapping[str, TrafficRouter[Any]]:
     from rollouts.app import routers
 
     return routers()
+
+
+def _step_plugins() -> Collection[str]:
+    """The names of the step plugins that are installed here, as they may be beside the controller."""
+    from rollouts.app import step_plugins
+
+    return step_plugins().keys()
 
 
 def _lacks(command: Command, missing: ModuleNotFoundError) -> int:

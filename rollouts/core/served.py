@@ -16,6 +16,7 @@ from rollouts.api.rollout import BlueGreenStrategy, CanaryStrategy, PluginStep, 
 from rollouts.api.traffic import used_sections
 
 SPEC = at("spec")
+CANARY = SPEC / "strategy" / "canary"
 NO_PLUGINS: Mapping[str, str] = {}
 
 
@@ -34,14 +35,17 @@ def unserved(
         case BlueGreenStrategy():
             return ()
         case CanaryStrategy() as strategy:
-            place = SPEC / "strategy" / "canary"
-            return _unusable(strategy, step_plugins, place) + _unserved_routers(
-                strategy, routers_unserved, place / "trafficRouting"
-            )
+            return _unusable(strategy, step_plugins) + unserved_routers(strategy, routers_unserved)
         case None:
             return ()
         case _:
             assert_never(spec.strategy)
+
+
+def unserved_routers(strategy: CanaryStrategy, unserved: frozenset[str]) -> tuple[Finding, ...]:
+    """The sections of routers that there is no code for."""
+    sections = (section for section in used_sections(strategy.traffic_routing) if section.router in unserved)
+    return tuple(_not_served(reduce(truediv, section.members, CANARY / "trafficRouting")) for section in sections)
 
 
 def plugins_named(spec: RolloutSpec) -> tuple[str, ...]:
@@ -50,10 +54,10 @@ def plugins_named(spec: RolloutSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step.name for step in steps if isinstance(step, PluginStep)))
 
 
-def _unusable(strategy: CanaryStrategy, plugins: Mapping[str, str], place: Place) -> tuple[Finding, ...]:
+def _unusable(strategy: CanaryStrategy, plugins: Mapping[str, str]) -> tuple[Finding, ...]:
     """Steps whose plugin is not there, or does not load."""
     return tuple(
-        ((place / "steps")[index] / "plugin" / "name").invalid(step.name, _why_unusable(step.name, plugins))
+        ((CANARY / "steps")[index] / "plugin" / "name").invalid(step.name, _why_unusable(step.name, plugins))
         for index, step in enumerate(strategy.steps)
         if isinstance(step, PluginStep) and plugins.get(step.name) != ""
     )
@@ -65,11 +69,6 @@ def _why_unusable(name: str, plugins: Mapping[str, str]) -> str:
     installed = f"installed are {', '.join(sorted(plugins))}" if plugins else "none is installed"
     how = "install the package that brings it beside the controller, and start the controller again"
     return f"there is no step plugin of this name ({installed}); {how}"
-
-
-def _unserved_routers(strategy: CanaryStrategy, unserved: frozenset[str], place: Place) -> tuple[Finding, ...]:
-    sections = (section for section in used_sections(strategy.traffic_routing) if section.router in unserved)
-    return tuple(_not_served(reduce(truediv, section.members, place)) for section in sections)
 
 
 def _not_served(place: Place, what: str = "") -> Finding:

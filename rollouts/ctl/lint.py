@@ -3,7 +3,8 @@
 The same validation guards the controller; here all findings are shown, and fields that an API server would drop or
 refuse. Objects of other kinds are passed over, except those that a rollout refers to: where a Service, an Ingress, a
 workload or an analysis template that it names is in the files, they are held against each other, by the routers' own
-rules too. What is not in the files may be in the cluster, so it is no problem.
+rules too. What is not in the files may be in the cluster, so it is no problem. A step plugin that is not installed here
+may be so beside the controller: a warning.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TextIO
 
 from rollouts.api import parse, strict, validate_labels
@@ -40,7 +40,6 @@ SPECS: Mapping[str, type] = {
 BESIDE = {kind.name: kind.api_version for kind in (SERVICES, *ROUTED, *WORKLOADS)}
 """Kinds of others that a rollout refers to, with their apiVersion."""
 _REFERABLE = frozenset({*BESIDE, "AnalysisTemplate", "ClusterAnalysisTemplate"})
-NO_ROUTERS: Routers = MappingProxyType({})
 ITEMS_MAX = 10_000
 """Objects in one `kind: List`."""
 SIMILAR_MIN = 0.85
@@ -55,10 +54,29 @@ class Trouble:
     line: int
     path: str
     message: str
+    is_warning: bool = False
 
     def __str__(self) -> str:
+        kind = " warning:" if self.is_warning else ""
         where = f" {self.path}:" if self.path else ""
-        return f"{self.file}:{self.line}:{where} {self.message}"
+        return f"{self.file}:{self.line}:{kind}{where} {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """What is known of the controller that is going to read the files; None: nothing."""
+
+    routers: Routers | None = None
+    step_plugins: Collection[str] | None = None
+    """Those it is likely to have, by name."""
+
+    @property
+    def known_routers(self) -> Routers:
+        """The routers whose rules sections are held against."""
+        return self.routers or {}
+
+
+ANY_CONTROLLER = Controller()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +171,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The command; its exit code."""
-    return lint(list(_expanded(args.files)), sys.stdout, args.routers())
+    controller = Controller(routers=args.routers(), step_plugins=args.step_plugins())
+    return lint(list(_expanded(args.files)), sys.stdout, controller)
 
 
 def _expanded(names: Sequence[str]) -> Iterator[str]:
@@ -164,18 +183,16 @@ def _expanded(names: Sequence[str]) -> Iterator[str]:
             yield name
 
 
-def lint(paths: Sequence[str], out: TextIO, routers: Routers = NO_ROUTERS) -> int:
-    """Report every problem in these files, one a line; 1 when there is any, 0 when there is none.
-
-    The sections of `routers` are held against their rules; those of others are passed over.
-    """
+def lint(paths: Sequence[str], out: TextIO, controller: Controller = ANY_CONTROLLER) -> int:
+    """Report every problem in these files, one a line; 1 when there is any, 0 when there is none but warnings."""
     files = _Files()
     for path in paths:
         _read(path, files)
-    troubles = [*files.troubles, *_check(files.subjects, routers), *_misshapen(files, routers)]
-    for trouble in sorted(set(troubles)):
+    found = [*_check(files.subjects, controller), *_misshapen(files, controller.known_routers)]
+    troubles = {*files.troubles, *found}
+    for trouble in sorted(troubles):
         out.write(f"{trouble}\n")
-    return 1 if troubles else 0
+    return 0 if all(trouble.is_warning for trouble in troubles) else 1
 
 
 def _read(path: str, files: _Files) -> None:
@@ -230,13 +247,21 @@ def _is_beside(raw: Mapping[str, Any]) -> bool:
     return kind in BESIDE and raw.get("apiVersion") == BESIDE[kind]
 
 
-def _check(subjects: Sequence[Subject], routers: Routers) -> Iterator[Trouble]:
+def _check(subjects: Sequence[Subject], controller: Controller) -> Iterator[Trouble]:
     surroundings = Surroundings(subjects)
     for subject in subjects:
         if subject.kind in BESIDE:
             continue
-        findings = [*_named(subject), *_strict(subject), *_sound(subject, surroundings, routers)]
+        findings = [*_named(subject), *_strict(subject), *_sound(subject, surroundings, controller)]
         yield from (subject.finding(finding) for finding in _once(findings))
+        yield from _warnings(subject, controller)
+
+
+def _warnings(subject: Subject, controller: Controller) -> Iterator[Trouble]:
+    if subject.kind == "Rollout" and controller.step_plugins is not None:
+        rollout = parse.parse_rollout(subject.raw).value
+        for finding in lint_references.plugin_findings(rollout, controller.step_plugins):
+            yield replace(subject.finding(finding), is_warning=True)
 
 
 def _misshapen(files: _Files, routers: Routers) -> Iterator[Trouble]:
@@ -272,7 +297,9 @@ def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield finding
 
 
-def _rollout(subject: Subject, parsed: Parsed[Rollout], around: Surroundings, routers: Routers) -> Iterator[Finding]:
+def _rollout(
+    subject: Subject, parsed: Parsed[Rollout], around: Surroundings, controller: Controller
+) -> Iterator[Finding]:
     reference = parsed.value.spec.workload_ref
     workload = None if reference is None else around.object(subject, reference.kind, reference.name)
     rollout, findings = lint_references.resolved(parsed, workload)
@@ -283,14 +310,18 @@ def _rollout(subject: Subject, parsed: Parsed[Rollout], around: Surroundings, ro
     yield from lint_references.experiment_step_findings(rollout)
     yield from lint_references.service_findings(rollout, around.services(subject))
     yield from lint_references.sharing_findings(rollout, around.rivals(subject))
-    yield from lint_references.route_findings(rollout, routers, lambda kind, name: around.object(subject, kind, name))
+    if controller.routers is not None:
+        yield from lint_references.router_findings(rollout, controller.routers)
+    yield from lint_references.route_findings(
+        rollout, controller.known_routers, lambda kind, name: around.object(subject, kind, name)
+    )
 
 
-def _sound(subject: Subject, surroundings: Surroundings, routers: Routers) -> Iterator[Finding]:
+def _sound(subject: Subject, surroundings: Surroundings, controller: Controller) -> Iterator[Finding]:
     parsed = parse.PARSERS[subject.kind](subject.raw)
     value = parsed.value
     if isinstance(value, Rollout):
-        yield from _rollout(subject, Parsed(value, parsed.problems), surroundings, routers)
+        yield from _rollout(subject, Parsed(value, parsed.problems), surroundings, controller)
         return
     yield from (malformed(problem) for problem in parsed.problems if problem.path.startswith("spec"))
     if isinstance(value.spec, AnalysisTemplateSpec | AnalysisRunSpec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +10,9 @@ from rollouts.api.analysis import AnalysisTemplate, TemplateRef
 from rollouts.api.experiment import DEFAULT_PROGRESS_DEADLINE_SECONDS, ExperimentSpec
 from rollouts.api.findings import Finding, Kind, at
 from rollouts.api.parse import Parsed
-from rollouts.api.rollout import ExperimentStep, Rollout
+from rollouts.api.rollout import CanaryStrategy, ExperimentStep, PluginStep, Rollout
 from rollouts.api.validate import validate
-from rollouts.core import experiment_manifest, references, roads, roles, templates
+from rollouts.core import experiment_manifest, references, roads, roles, served, templates
 from rollouts.core import resolved as core_resolved
 from rollouts.core.observed import Unreadable
 from rollouts.core.roads import Routers
@@ -69,6 +69,21 @@ def route_findings(rollout: Rollout, routers: Routers, find: Callable[[str, str]
         return Unknown(why="it is not in the files") if found is None else found
 
     yield from roads.roads(rollout, routers, look).problems
+
+
+def router_findings(rollout: Rollout, routers: Routers) -> Iterator[Finding]:
+    """The routers of a rollout that the controller does not carry out."""
+    strategy = rollout.spec.strategy
+    if isinstance(strategy, CanaryStrategy):
+        yield from served.unserved_routers(strategy, roads.read(rollout, routers).unserved)
+
+
+def plugin_findings(rollout: Rollout, installed: Collection[str]) -> Iterator[Finding]:
+    """Step plugins of a rollout that are not installed beside this command: beside the controller they may be."""
+    for index, step in enumerate(summary.steps_of(rollout)):
+        if isinstance(step, PluginStep) and step.name not in installed:
+            place = (at(STEPS)[index] / "plugin") / "name"
+            yield place.invalid(step.name, "not installed here: the controller refuses the Rollout unless it has it")
 
 
 def referred(rollout: Rollout, routers: Routers) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from rollouts.core.roads import Routers, roads
 from rollouts.ctl.family import Family
+from rollouts.ctl.lint import Controller
 from rollouts.lib import timestamps
 from rollouts.ports import Destination, TrafficIntent
 from rollouts.routers.nginx import Nginx
@@ -21,6 +22,9 @@ from tests.world import World
 
 ROUTERS: Routers = {"nginx": Nginx()}
 """The routers that commands are handed."""
+
+CONTROLLER = Controller(routers=ROUTERS, step_plugins=("change",))
+"""What lint is told of the controller."""
 
 WORDS = "the controller's own words, which began at 2026-01-01T12:01:00Z"
 """What the Ready condition says in these tests; the core's words have tests of their own."""

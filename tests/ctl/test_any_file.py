@@ -27,7 +27,7 @@ from tests.builders import (
     pause,
     referring,
 )
-from tests.ctl.families import ROUTERS, a_road, a_service, drawn, routed
+from tests.ctl.families import CONTROLLER, ROUTERS, a_road, a_service, drawn, routed
 
 JUNK: tuple[Any, ...] = (None, 7, -1, True, "x", "", [], [None], [7], {}, {"x": 1}, {"name": None}, 2.5)
 
@@ -79,7 +79,7 @@ def test_lint_survives_any_file(objects: list[Json], tmp_path: Path) -> None:
     path = tmp_path / "all.yaml"
     path.write_text(yaml.safe_dump_all(objects))
     out = io.StringIO()
-    assert lint([str(path)], out, ROUTERS) == (1 if out.getvalue() else 0)
+    assert lint([str(path)], out, CONTROLLER) == (1 if out.getvalue() else 0)
 
 
 @given(objects=spoilt_stories())
@@ -100,4 +100,4 @@ def test_the_stories_themselves_are_sound(story: tuple[Json, ...], tmp_path: Pat
     path = tmp_path / "all.yaml"
     path.write_text(yaml.safe_dump_all(story))
     out = io.StringIO()
-    assert lint([str(path)], out, ROUTERS) == 0, out.getvalue()
+    assert lint([str(path)], out, CONTROLLER) == 0, out.getvalue()

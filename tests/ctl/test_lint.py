@@ -10,7 +10,7 @@ import yaml
 
 from rollouts.ctl.lint import lint
 from tests.builders import Json, a_deployment, a_rollout, blue_green, canary, pause, referring
-from tests.ctl.families import ROUTERS, a_road, a_service, routed
+from tests.ctl.families import CONTROLLER, a_road, a_service, routed
 
 
 class Files:
@@ -23,7 +23,7 @@ class Files:
         path = self._folder / "all.yaml"
         path.write_text(yaml.safe_dump_all(objects))
         out = io.StringIO()
-        lint([str(path)], out, ROUTERS)
+        lint([str(path)], out, CONTROLLER)
         return [line.split(": ", 1)[1] for line in out.getvalue().splitlines()]
 
 
@@ -52,6 +52,23 @@ def test_a_routers_section_is_held_against_its_own_rules(report: Files) -> None:
     """With the path that its router gives."""
     (told,) = report(a_routed_rollout({"stableIngress": "web", "annotationPrefix": "a b"}))
     assert "spec.strategy.canary.trafficRouting.nginx.annotationPrefix: " in told
+
+
+def test_a_router_that_is_not_carried_out_is_refused(report: Files) -> None:
+    """As the controller refuses it."""
+    rollout = a_routed_rollout()
+    rollout["spec"]["strategy"]["canary"]["trafficRouting"] = {"smi": {}}
+    (told,) = report(rollout)
+    assert told.startswith("spec.strategy.canary.trafficRouting.smi: Forbidden: not carried out by this version")
+
+
+def test_a_step_plugin_that_is_not_installed_here_is_a_warning(tmp_path: Path) -> None:
+    """It may be installed beside the controller, so nothing fails for it."""
+    path, out = tmp_path / "all.yaml", io.StringIO()
+    path.write_text(yaml.safe_dump(a_rollout(canary({"plugin": {"name": "change"}}, {"plugin": {"name": "gone"}}))))
+    assert lint([str(path)], out, CONTROLLER) == 0
+    (told,) = out.getvalue().splitlines()
+    assert 'warning: spec.strategy.canary.steps[1].plugin.name: Invalid value: "gone": not installed here' in told
 
 
 def test_an_ingress_is_held_against_the_router(report: Files) -> None:
