@@ -70,7 +70,7 @@ class Settings:
     reading: Callable[[str, datetime], Any] = lambda metric, now: [1.0]
     """What a metric's query answers; an Exception's text is a provider error."""
     experiment: Mapping[int, str] = field(default_factory=lambda: {5: "Running", 35: "Successful"})
-    """What an Experiment comes to at which age in seconds, as "Failed: why"."""
+    """What an Experiment comes to at which age in seconds, as "Failed: why"; none: nobody runs Experiments."""
     plugin: Callable[[StepCall, int], StepAnswer] = lambda call, asked: StepAnswer(phase=StepPhase.SUCCESSFUL)
     """What a step plugin answers when it is asked about this for the nth time; it may raise."""
 

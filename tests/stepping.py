@@ -50,7 +50,7 @@ class SteppedCluster(Cluster):
 
     def _age(self, raw: Json) -> None:
         status = raw.get("status", {})
-        if status.get("phase") in ENDED:
+        if status.get("phase") in ENDED or not self.settings.experiment:
             return
         age = (self.now - _created(raw)).total_seconds()
         said = [text for since, text in sorted(self.settings.experiment.items()) if since <= age]

@@ -88,7 +88,9 @@ def _verdict(turn: Turn, status: RolloutStatus, seen: Experiment) -> StatusChang
         why = "Experiment analysis phase is error/failed" + (f": {said}" if said else "")
         given_up = abort.aborted(turn, _named(status, ""), why=why)
         return _ended(turn, given_up.status, notes=given_up.notes)
-    return Change(status=status)
+    ignored_from = experiments.ignored_from(seen)
+    is_ahead = ignored_from is not None and ignored_from > turn.now
+    return Change(status=status, requeue_at=ignored_from if is_ahead else None)  # the words change then
 
 
 def _phase(seen: Experiment) -> Phase:

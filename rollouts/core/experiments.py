@@ -8,6 +8,7 @@ hash. Starting and ending Experiments, and what their verdicts do, is experiment
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from rollouts.api.analysis import Phase
 from rollouts.api.experiment import Experiment, TemplateStatus
@@ -17,6 +18,8 @@ from rollouts.core import slots
 from rollouts.core.observed import Unreadable
 from rollouts.core.turn import Turn
 from rollouts.ports import Destination
+
+TAKEN_UP_WITHIN = timedelta(minutes=1)  # a controller that runs Experiments says Pending within seconds
 
 
 def current_step(turn: Turn, status: RolloutStatus) -> ExperimentStep | None:
@@ -46,6 +49,13 @@ def proven_phase(experiment: Experiment) -> tuple[Phase, str]:
     phase = Phase(status.phase) if status.phase in set(Phase) else Phase.PENDING
     lacking = _unproven(experiment) if phase == Phase.SUCCESSFUL else ""
     return (Phase.INCONCLUSIVE, f"ended before {lacking}") if lacking else (phase, status.message)
+
+
+def ignored_from(experiment: Experiment) -> datetime | None:
+    """From when on one that nobody has taken up is likely to stay so: no controller runs Experiments. None: it was."""
+    if experiment.status.phase or experiment.meta.creation_timestamp is None:
+        return None
+    return experiment.meta.creation_timestamp + TAKEN_UP_WITHIN
 
 
 def services(turn: Turn) -> Mapping[str, str]:

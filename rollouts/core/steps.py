@@ -161,6 +161,10 @@ def _experiment(turn: Turn, status: RolloutStatus) -> Outcome:
     phase, said = experiments.proven_phase(seen)
     if phase == Phase.SUCCESSFUL:
         return Done(f"experiment {name} is successful")
+    ignored_from = experiments.ignored_from(seen)
+    if ignored_from is not None and turn.now >= ignored_from:
+        ignored = f"nobody had taken it up by {timestamps.render(ignored_from)}"
+        return Holding(f"experiment {name} to succeed ({ignored}: does any controller here run Experiments?)")
     return Holding(f"experiment {name} to succeed ({phase}{f': {said}' if said else ''})")
 
 
