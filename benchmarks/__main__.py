@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.figures import Fleet, as_json, as_table
 from benchmarks.fleet import Settings, measure
+from benchmarks.manifests import STRATEGIES
 
 SMALLER = 4  # the fleet that the wanted one is compared with is so many times smaller
 ROLLOUTS_MAX = 5000
@@ -21,11 +22,13 @@ def main() -> int:
     args = _arguments()
     sizes = [args.rollouts] if args.alone else [max(1, args.rollouts // SMALLER), args.rollouts]
     try:
-        fleets = asyncio.run(_measure_all(sizes, Settings(replicas=args.replicas, rate=args.rate)))
+        fleets = asyncio.run(
+            _measure_all(sizes, Settings(strategy=args.strategy, replicas=args.replicas, rate=args.rate))
+        )
     except TimeoutError as stalled:
         print(f"benchmarks: {stalled}", file=sys.stderr)
         return 1
-    settings = {"rollouts": sizes, "replicas": args.replicas, "rate": args.rate}
+    settings = {"rollouts": sizes, "strategy": args.strategy, "replicas": args.replicas, "rate": args.rate}
     print(as_json(fleets, settings=settings) if args.json else as_table(fleets))
     return 0
 
@@ -49,8 +52,12 @@ def _arguments() -> argparse.Namespace:
         description=(
             "Measure what Rollouts cost one controller process, on a sandbox with played pods: requests to the API "
             "server, time to the first write, lateness of timed pauses, processor time and memory, for a first "
-            "deployment and for an update with the steps setWeight 50, pause 5s, setWeight 75. Progress goes to stderr."
+            "deployment and for an update: with the steps setWeight 50, pause 5s, setWeight 75, or, for blue-green, "
+            "with a pause of 5s before the switch. Progress goes to stderr."
         ),
+    )
+    parser.add_argument(
+        "--strategy", choices=tuple(STRATEGIES), default="pods", help="what splits traffic: %(choices)s (default pods)"
     )
     parser.add_argument("--rollouts", type=_size, default=200, metavar="N", help=f"1 to {ROLLOUTS_MAX} (default 200)")
     parser.add_argument("--alone", action="store_true", help="do not measure a fleet of N/4 first to compare with")

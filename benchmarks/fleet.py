@@ -1,4 +1,4 @@
-"""The life of a fleet: all Rollouts are deployed, left alone, and updated through a weight, a pause and a weight.
+"""The life of a fleet: all Rollouts are deployed, left alone, and updated.
 
 Changes are sent at a steady rate, whether or not the controller keeps up, so that a lag shows. Moments are those at
 which this process sent a request or heard of a change: they contain the cluster's share and ours.
@@ -11,19 +11,19 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.figures import Fleet, Phase, Spread, spread
 from benchmarks.ground import Cost, Ground, ground
+from benchmarks.manifests import PAUSE_SECONDS, ROLLOUTS, beside, change, rollout
 from rollouts.sandbox.client import ApiClient
 from rollouts.sandbox.informer import Informers
-from rollouts.sandbox.kinds import NAMESPACES, REPLICA_SETS, Json, Key, Kind, controller_of, key_of
+from rollouts.sandbox.kinds import NAMESPACES, REPLICA_SETS, Json, Key, controller_of, key_of
 
-ROLLOUTS = Kind("argoproj.io/v1alpha1", "Rollout", "rollouts")
 REVISION = "rollout.argoproj.io/revision"
-PAUSE_SECONDS = 5
 PER_NAMESPACE = 50
 REST_SECONDS = 15.0
 STALLED_SECONDS = 120.0  # without any Rollout coming to rest
@@ -34,8 +34,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How a fleet is driven: replicas of each Rollout, changes a second."""
+    """How a fleet is driven: strategy and replicas of each Rollout, changes a second."""
 
+    strategy: str
     replicas: int
     rate: float
 
@@ -47,10 +48,14 @@ async def measure(count: int, settings: Settings, folder: Path, say: Say) -> Fle
         for namespace in dict.fromkeys(key[0] for key in keys):
             metadata = {"name": namespace}
             await place.api.create(NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        for key in keys:
+            for kind, manifest in beside(key, strategy=settings.strategy):
+                await place.api.create(kind, key[0], manifest)
         start = await place.cost()
         drive = _Drive(place, seen, keys, settings, say)
         say(f"{count:,} Rollouts are deployed")
-        deploy = await drive.phase(1, lambda key: place.api.create(ROLLOUTS, key[0], manifest(key, settings.replicas)))
+        new = partial(rollout, strategy=settings.strategy, replicas=settings.replicas)
+        deploy = await drive.phase(1, lambda key: place.api.create(ROLLOUTS, key[0], new(key)))
         deployed = await place.cost()
         say(f"they are left alone for {REST_SECONDS:.0f} s")
         await asyncio.sleep(REST_SECONDS)
@@ -70,24 +75,6 @@ async def measure(count: int, settings: Settings, folder: Path, say: Say) -> Fle
             memory_deployed=deployed.memory,
             memory_at_end=end.memory,
         )
-
-
-def manifest(key: Key, replicas: int) -> Json:
-    """A Rollout of played pods, which are ready at once."""
-    name = key[1]
-    steps: list[Json] = [{"setWeight": 50}, {"pause": {"duration": f"{PAUSE_SECONDS}s"}}, {"setWeight": 75}]
-    spec = {
-        "replicas": replicas,
-        "selector": {"matchLabels": {"app": name}},
-        "strategy": {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": steps}},
-        "template": {"metadata": {"labels": {"app": name}}, **change(key, "web:1")["spec"]["template"]},
-    }
-    return {"apiVersion": ROLLOUTS.api_version, "kind": ROLLOUTS.kind, "metadata": {"name": name}, "spec": spec}
-
-
-def change(key: Key, image: str) -> Json:
-    """The merge patch that makes a Rollout want another image."""
-    return {"spec": {"template": {"spec": {"containers": [{"name": key[1], "image": image}]}}}}
 
 
 class Watcher:
