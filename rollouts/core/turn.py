@@ -155,6 +155,7 @@ def _step_hash(rollout: Rollout) -> str:
     """Blue-green has none."""
     if isinstance(rollout.spec.strategy, BlueGreenStrategy):
         return ""
-    strategy = rollout.raw.get("spec", {}).get("strategy")
+    spec = rollout.raw.get("spec")
+    strategy = spec.get("strategy") if isinstance(spec, Mapping) else None
     canary = strategy.get("canary") if isinstance(strategy, Mapping) else None
     return hashing.step_hash(canary.get("steps") if isinstance(canary, Mapping) else None)

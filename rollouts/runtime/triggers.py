@@ -26,7 +26,7 @@ from rollouts.kube.kinds import (
     Key,
     Kind,
 )
-from rollouts.runtime.cache import Cache, Change, Entry, Json, metadata
+from rollouts.runtime.cache import Cache, Change, Entry, Json
 from rollouts.runtime.workloads import workload_named
 
 TEMPLATES = (ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES)
@@ -210,12 +210,11 @@ def is_rollout(owner: Json) -> bool:
 
 def asks_for_abort(entry: Entry) -> bool:
     """Whether an abort is asked for and not yet carried out."""
-    status = entry.object.get("status") or {}
-    annotations = metadata(entry.object).get("annotations") or {}
+    status, annotations = _member(entry.object, "status"), _member(entry.object, "metadata", "annotations")
     return ABORT_ANNOTATION in annotations or bool(status.get("abort") and not status.get("abortedAt"))
 
 
 def has_failed(entry: Entry) -> bool:
     """Whether an analysis or an experiment ended in a way that aborts."""
     is_judged = entry.kind in (ANALYSIS_RUNS, EXPERIMENTS)
-    return is_judged and (entry.object.get("status") or {}).get("phase") in ("Failed", "Error")
+    return is_judged and _member(entry.object, "status").get("phase") in ("Failed", "Error")

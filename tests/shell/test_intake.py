@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from rollouts.kube.kinds import REPLICA_SETS, ROLLOUTS, SERVICES, Key
 from rollouts.runtime.cache import Cache
 from rollouts.runtime.intake import Intake
 from rollouts.runtime.queue import WorkQueue
-from tests.shell.objects import a_replica_set, a_rollout, a_service, entry, event
+from tests.shell.objects import a_replica_set, a_rollout, a_run, a_service, entry, event
 
 
 async def test_a_standby_gathers_no_names() -> None:
@@ -53,3 +55,18 @@ async def test_what_only_left_the_sight_of_a_watch_can_be_read() -> None:
     intake.deliver(event(version, "DELETED"))
     intake.learn(entry(version))
     assert cache.count(REPLICA_SETS) == 1
+
+
+@pytest.mark.parametrize("malformed", ["x", ["abort"], 7, {"abort": {}}])
+async def test_a_malformed_status_keeps_no_other_object_waiting(malformed: object) -> None:
+    """A CRD that admits anything in it is enough: neither its event nor a look at everything stops there."""
+    queue: WorkQueue[Key] = WorkQueue(asyncio.get_running_loop())
+    intake = Intake(Cache(), {ROLLOUTS: queue})
+    intake.deliver(event(a_rollout("a", status=malformed)))
+    intake.deliver(event(a_rollout("b")))
+    intake.deliver(event(a_run("c", status=malformed)))
+    assert {await queue.get(), await queue.get()} == {Key("default", "a"), Key("default", "b")}
+    for name in ("a", "b"):
+        queue.done(Key("default", name))
+    intake.look_again()
+    assert len(queue) == 2
