@@ -26,8 +26,8 @@ ERROR = "Error"
 
 
 def of(status: RolloutStatus) -> Entries:
-    """All entries, in the order in which they were made."""
-    return status.canary.step_plugin_statuses
+    """All entries, in the order in which they were made; without those that somebody wrote whose operation is none."""
+    return tuple(each for each in status.canary.step_plugin_statuses if each.operation in tuple(Operation))
 
 
 def put(status: RolloutStatus, entries: Entries) -> RolloutStatus:

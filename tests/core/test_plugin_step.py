@@ -266,3 +266,13 @@ def test_a_step_that_has_changed_is_undone_without_its_configuration() -> None:
     entries = (an_entry(1), an_entry(1, "Abort", executions=0))
     change, _ = judged(at(0, *entries, seconds=5))
     assert asked(change) == [("Abort", f"rollout-uid/1/{NOW}", 1, True, None)]
+
+
+@pytest.mark.parametrize("operation", ["", "Undo"])
+def test_an_entry_of_no_operation_is_as_good_as_none(operation: str) -> None:
+    """People may write into a status: what nobody can have meant is dropped, and the step goes on."""
+    change, entries = judged(at(0, an_entry(operation=operation), an_entry(), seconds=30))
+    assert entries == ["Run 0 Running"]
+    assert asked(change) == [("Run", f"rollout-uid/0/{NOW}", 2, False, 1)]
+    aborted, ends = judged(at(0, an_entry(operation=operation), an_entry(), status={"abort": True}))
+    assert ends == ["Run 0 Running", "Abort 0 Running"] and asked(aborted) == []
