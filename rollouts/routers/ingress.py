@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rollouts.lib.members import mapping_at
 from rollouts.ports import Manifest, ObjectRef
 
 API_VERSION, KIND = "networking.k8s.io/v1", "Ingress"
@@ -23,12 +24,12 @@ def ref(namespace: str, name: str) -> ObjectRef:
 
 def annotations_of(ingress: Manifest) -> Mapping[str, str]:
     """Its annotations; none where there is no such member."""
-    return _section(ingress["metadata"], "annotations")
+    return mapping_at(ingress["metadata"], "annotations")
 
 
 def spec_of(ingress: Manifest) -> Mapping[str, Any]:
     """Its spec; empty where there is no such member."""
-    return _section(ingress, "spec")
+    return mapping_at(ingress, "spec")
 
 
 def is_controlled(ingress: Manifest, *, owner: Manifest) -> bool:
@@ -68,12 +69,8 @@ def _rules(ingress: Manifest) -> Iterator[Manifest]:
 
 
 def _paths(rule: Manifest) -> Iterator[Manifest]:
-    return iter(_section(rule, "http").get("paths") or ())
+    return iter(mapping_at(rule, "http").get("paths") or ())
 
 
 def _service(path: Manifest) -> str | None:
-    return _section(_section(path, "backend"), "service").get("name")
-
-
-def _section(value: Manifest, name: str) -> Manifest:
-    return value.get(name) or {}
+    return mapping_at(path, "backend", "service").get("name")

@@ -7,6 +7,7 @@ from typing import Any
 
 from rollouts.kube.kinds import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES, ROLLOUTS, Kind
 from rollouts.lib import timestamps
+from rollouts.lib.members import mapping_at
 from rollouts.runtime.cache import Change
 from rollouts.runtime.turns import Turn
 from rollouts.telemetry import Telemetry
@@ -40,7 +41,7 @@ def show(telemetry: Telemetry, kind: Kind, turn: Turn) -> None:
     """Bring the series of one object up to date."""
     key = turn.entry.key
     if kind == ROLLOUTS:
-        spec = _mapping(turn.entry.object.get("spec"))
+        spec = mapping_at(turn.entry.object, "spec")
         info = (*_strategy(spec), _phase(turn.after))
         telemetry.show_rollout(key.namespace, key.name, info=info, replicas=_replicas(spec, turn.after))
     elif kind == ANALYSIS_RUNS:
@@ -54,7 +55,7 @@ def show(telemetry: Telemetry, kind: Kind, turn: Turn) -> None:
 
 def show_update(telemetry: Telemetry, turn: Turn) -> None:
     """Count an update that ended in this turn, by the status that was written: done, given up, or superseded."""
-    before, after = (_mapping(status.get("duration")) for status in (turn.before, turn.after))
+    before, after = (mapping_at(status, "duration") for status in (turn.before, turn.after))
     started = timestamps.parse(str(before.get("rolloutStartedAt", "")))
     if started is None or before.get("finishedAt"):
         return
@@ -79,15 +80,15 @@ def show_template(telemetry: Telemetry, change: Change) -> None:
 
 
 def _template_metrics(template: Mapping[str, Any]) -> set[tuple[str, str]]:
-    listed = _mapping(template.get("spec")).get("metrics")
-    metrics = [_mapping(metric) for metric in (listed if isinstance(listed, list) else ())]
-    return {(next(iter(_mapping(metric.get("provider"))), ""), str(metric.get("name", ""))) for metric in metrics}
+    listed = mapping_at(template, "spec").get("metrics")
+    metrics = [mapping_at(metric) for metric in (listed if isinstance(listed, list) else ())]
+    return {(next(iter(mapping_at(metric, "provider")), ""), str(metric.get("name", ""))) for metric in metrics}
 
 
 def _strategy(spec: Mapping[str, Any]) -> tuple[str, str]:
-    strategy = _mapping(spec.get("strategy"))
+    strategy = mapping_at(spec, "strategy")
     name = next((name for name in ("canary", "blueGreen") if name in strategy), "none")
-    routing = _mapping(_mapping(strategy.get("canary")).get("trafficRouting"))
+    routing = mapping_at(strategy, "canary", "trafficRouting")
     return name, next((word for router, word in ROUTERS.items() if router in routing), "")
 
 
@@ -111,7 +112,7 @@ def _replicas(spec: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, i
 
 
 def _metrics(run: Mapping[str, Any], status: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    metrics = _mapping(run.get("spec")).get("metrics") or ()
+    metrics = mapping_at(run, "spec").get("metrics") or ()
     providers = {metric.get("name"): next(iter(metric.get("provider") or {}), "") for metric in metrics}
     return [
         (
@@ -122,7 +123,3 @@ def _metrics(run: Mapping[str, Any], status: Mapping[str, Any]) -> list[tuple[st
         )
         for result in status.get("metricResults", ())
     ]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from rollouts.core.naming import MANAGED_BY
 from rollouts.kube.kinds import DEPLOYMENTS, INGRESSES, POD_TEMPLATES, SERVICES, Kind
+from rollouts.lib.members import mapping_at
 
 Json = Mapping[str, Any]
 
@@ -21,26 +22,26 @@ IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "creati
 
 def kept(kind: Kind, stored: Json) -> Json:
     """The object of a kind without what nobody reads; `stored` is not changed."""
-    meta = _mapping(stored, "metadata")
+    meta = mapping_at(stored, "metadata")
     if kind == SERVICES:
-        mine = _only(_mapping(meta, "annotations"), MANAGED_BY)
-        spec = _only(_mapping(stored, "spec"), "selector")
+        mine = _only(mapping_at(meta, "annotations"), MANAGED_BY)
+        spec = _only(mapping_at(stored, "spec"), "selector")
         return {"metadata": {**_only(meta, *IDENTITY), "annotations": mine}, "spec": spec}
     if kind == DEPLOYMENTS:
         return {
             "metadata": _only(meta, *IDENTITY),
-            "spec": _only(_mapping(stored, "spec"), "replicas", "selector", "template"),
-            "status": _only(_mapping(stored, "status"), "readyReplicas"),
+            "spec": _only(mapping_at(stored, "spec"), "replicas", "selector", "template"),
+            "status": _only(mapping_at(stored, "status"), "readyReplicas"),
         }
     if kind == POD_TEMPLATES:
-        return {"metadata": _only(meta, *IDENTITY), "template": _mapping(stored, "template")}
+        return {"metadata": _only(meta, *IDENTITY), "template": mapping_at(stored, "template")}
     members = {name: value for name, value in stored.items() if not (kind == INGRESSES and name == "status")}
     return {**members, "metadata": _without_bookkeeping(meta)}
 
 
 def _without_bookkeeping(meta: Json) -> Json:
     slim = {name: value for name, value in meta.items() if name != "managedFields"}
-    annotations = _mapping(meta, "annotations")
+    annotations = mapping_at(meta, "annotations")
     if LAST_APPLIED in annotations:
         slim["annotations"] = {name: value for name, value in annotations.items() if name != LAST_APPLIED}
     return slim
@@ -48,8 +49,3 @@ def _without_bookkeeping(meta: Json) -> Json:
 
 def _only(value: Json, *names: str) -> dict[str, Any]:
     return {name: value[name] for name in names if name in value}
-
-
-def _mapping(value: Json, name: str) -> Json:
-    member = value.get(name)
-    return member if isinstance(member, Mapping) else {}

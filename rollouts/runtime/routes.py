@@ -8,9 +8,8 @@ is right, and how a write is sent, does not belong here either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -22,6 +21,7 @@ from rollouts.core.roads import Routers as Routers
 from rollouts.kube.errors import Conflict
 from rollouts.kube.kinds import ROUTED, Key, Kind
 from rollouts.kube.status_writer import difference
+from rollouts.lib.members import mapping_at
 from rollouts.ports import Manifest, ObjectRef, Told, TrafficIntent, Unknown
 from rollouts.runtime.cache import Cache, Entry
 from rollouts.runtime.workloads import rollout_of
@@ -114,10 +114,7 @@ def kind_of(ref: ObjectRef) -> Kind | None:
 
 def _is_routed(entry: Entry) -> bool:
     """Whether a Rollout has routers at all, found out without reading all of it."""
-    value: Any = entry.object
-    for name in ("spec", "strategy", "canary", "trafficRouting"):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value is not None
+    return "trafficRouting" in mapping_at(entry.object, "spec", "strategy", "canary")
 
 
 def _write(road: Road, intent: TrafficIntent, manifest: Manifest) -> Iterator[Write]:

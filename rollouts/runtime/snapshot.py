@@ -24,6 +24,7 @@ from rollouts.core.sight import Hidden
 from rollouts.kube.errors import Unreachable
 from rollouts.kube.kinds import ANALYSIS_RUNS, EXPERIMENTS, REPLICA_SETS, ROLLOUTS, SERVICES, Key, Kind
 from rollouts.lib import selectors, timestamps
+from rollouts.lib.members import mapping_at
 from rollouts.runtime.cache import Cache, Entry, Json, metadata
 from rollouts.runtime.readings import Readings
 from rollouts.runtime.routes import Roads, Routes
@@ -255,8 +256,8 @@ def service_of(entry: Entry) -> Service:
     return Service(
         name=entry.key.name,
         resource_version=entry.version,
-        selector=_mapping(_mapping(entry.object, "spec"), "selector"),
-        annotations=_mapping(metadata(entry.object), "annotations"),
+        selector=mapping_at(entry.object, "spec", "selector"),
+        annotations=mapping_at(entry.object, "metadata", "annotations"),
     )
 
 
@@ -286,7 +287,7 @@ def _claimed(entry: Entry, selector: Mapping[str, Any], *, is_owned: bool) -> Re
 
 
 def _replica_set(entry: Entry) -> ReplicaSet:
-    meta, spec, status = metadata(entry.object), _mapping(entry.object, "spec"), _mapping(entry.object, "status")
+    meta, spec, status = metadata(entry.object), mapping_at(entry.object, "spec"), mapping_at(entry.object, "status")
     return ReplicaSet(
         name=entry.key.name,
         uid=entry.uid,
@@ -296,9 +297,9 @@ def _replica_set(entry: Entry) -> ReplicaSet:
         is_owned=True,
         is_selected=True,
         owners=tuple(owner for owner in meta.get("ownerReferences") or () if isinstance(owner, Mapping)),
-        labels=_mapping(meta, "labels"),
-        annotations=_mapping(meta, "annotations"),
-        template=_mapping(spec, "template"),
+        labels=mapping_at(meta, "labels"),
+        annotations=mapping_at(meta, "annotations"),
+        template=mapping_at(spec, "template"),
         generation=_count(meta, "generation"),
         observed_generation=_count(status, "observedGeneration"),
         min_ready_seconds=_count(spec, "minReadySeconds"),
@@ -312,11 +313,13 @@ def _replica_set(entry: Entry) -> ReplicaSet:
 
 def pods_of(listed: Iterable[Json]) -> tuple[Pod, ...]:
     """Pods as the core sees them, from a list of the API server's."""
-    return tuple(_pod(each) for each in listed if _mapping(each, "status").get("phase") not in ("Succeeded", "Failed"))
+    return tuple(
+        _pod(each) for each in listed if mapping_at(each, "status").get("phase") not in ("Succeeded", "Failed")
+    )
 
 
 def _pod(stored: Json) -> Pod:
-    meta, status = metadata(stored), _mapping(stored, "status")
+    meta, status = metadata(stored), mapping_at(stored, "status")
     owner: Json = next((each for each in meta.get("ownerReferences") or () if each.get("controller")), {})
     return Pod(
         name=str(meta.get("name", "")),
@@ -325,14 +328,9 @@ def _pod(stored: Json) -> Pod:
         is_deleting=bool(meta.get("deletionTimestamp")),
         is_available=_true_condition(status, "Ready") is not None,
         replica_set_uid=str(owner.get("uid", "")),
-        labels=_mapping(meta, "labels"),
-        annotations=_mapping(meta, "annotations"),
+        labels=mapping_at(meta, "labels"),
+        annotations=mapping_at(meta, "annotations"),
     )
-
-
-def _mapping(value: Json, name: str) -> Json:
-    member = value.get(name)
-    return member if isinstance(member, Mapping) else {}
 
 
 def _count(value: Json, name: str, *, default: int = 0) -> int:

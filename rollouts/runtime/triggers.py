@@ -26,6 +26,7 @@ from rollouts.kube.kinds import (
     Key,
     Kind,
 )
+from rollouts.lib.members import mapping_at
 from rollouts.runtime.cache import Cache, Change, Entry, Json
 from rollouts.runtime.workloads import workload_named
 
@@ -158,8 +159,8 @@ def template_at(ref: TemplateRef, namespace: str) -> tuple[Kind, Key]:
 
 def named_services(entry: Entry) -> Iterator[str]:
     """The Services that a Rollout's strategy names, as they are written."""
-    todo = [_member(entry.object, "spec", "strategy", name) for name in ("canary", "blueGreen")]
-    todo += [_member(strategy, "pingPong") for strategy in todo]
+    todo = [mapping_at(entry.object, "spec", "strategy", name) for name in ("canary", "blueGreen")]
+    todo += [mapping_at(strategy, "pingPong") for strategy in todo]
     for section in todo:
         yield from (name for member in SERVICE_MEMBERS if isinstance(name := section.get(member), str) and name)
 
@@ -184,14 +185,6 @@ def _template_refs(spec: Any) -> Iterator[TemplateRef]:
             todo.extend(value)
 
 
-def _member(value: Json, *names: str) -> Json:
-    """The mapping at a path; empty where there is none."""
-    for name in names:
-        member = value.get(name)
-        value = member if isinstance(member, Mapping) else {}
-    return value
-
-
 def is_worked_on(entry: Entry) -> bool:
     """Whether an object of a kind that has turns needs any: of Services, those that carry a holder's name."""
     return entry.kind != SERVICES or holder_of(entry) is not None
@@ -199,7 +192,7 @@ def is_worked_on(entry: Entry) -> bool:
 
 def holder_of(service: Entry) -> Key | None:
     """The Rollout whose name a Service carries, the one that pointed it at a version; None: nobody did."""
-    name = _member(service.object, "metadata", "annotations").get(MANAGED_BY)
+    name = mapping_at(service.object, "metadata", "annotations").get(MANAGED_BY)
     return Key(service.key.namespace, name) if isinstance(name, str) and name else None
 
 
@@ -210,11 +203,11 @@ def is_rollout(owner: Json) -> bool:
 
 def asks_for_abort(entry: Entry) -> bool:
     """Whether an abort is asked for and not yet carried out."""
-    status, annotations = _member(entry.object, "status"), _member(entry.object, "metadata", "annotations")
+    status, annotations = mapping_at(entry.object, "status"), mapping_at(entry.object, "metadata", "annotations")
     return ABORT_ANNOTATION in annotations or bool(status.get("abort") and not status.get("abortedAt"))
 
 
 def has_failed(entry: Entry) -> bool:
     """Whether an analysis or an experiment ended in a way that aborts."""
     is_judged = entry.kind in (ANALYSIS_RUNS, EXPERIMENTS)
-    return is_judged and _member(entry.object, "status").get("phase") in ("Failed", "Error")
+    return is_judged and mapping_at(entry.object, "status").get("phase") in ("Failed", "Error")

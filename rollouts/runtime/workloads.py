@@ -7,7 +7,6 @@ costs nothing. How the two become one is core/resolved.py's business.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rollouts.api import parse
 from rollouts.api.parse import Parsed
@@ -16,7 +15,8 @@ from rollouts.core import resolved
 from rollouts.core.observed import Workload
 from rollouts.core.resolved import Checked as Checked
 from rollouts.kube.kinds import WORKLOADS, Key, Kind
-from rollouts.runtime.cache import Entry, Json
+from rollouts.lib.members import mapping_at
+from rollouts.runtime.cache import Entry
 
 
 def rollout_of(entry: Entry) -> Parsed[Rollout]:
@@ -26,7 +26,7 @@ def rollout_of(entry: Entry) -> Parsed[Rollout]:
 
 def workload_named(entry: Entry) -> tuple[Kind, Key] | None:
     """What a Rollout takes its pod template from; None: from its own spec, or from a kind that has none."""
-    spec = _mapping(entry.object, "spec")
+    spec = mapping_at(entry.object, "spec")
     reference = spec.get("workloadRef")
     if not isinstance(reference, Mapping):
         return None
@@ -64,8 +64,3 @@ def is_same_template(before: Entry, now: Entry | None) -> bool:
 def _kind(api_version: str, name: str) -> Kind | None:
     group = resolved.group_of(api_version)
     return next((kind for kind in WORKLOADS if (kind.group, kind.name) == (group, name)), None)
-
-
-def _mapping(value: Json, name: str) -> Mapping[str, Any]:
-    member = value.get(name)
-    return member if isinstance(member, Mapping) else {}
