@@ -28,9 +28,10 @@ from rollouts.lib.members import mapping_at
 from rollouts.runtime.cache import Cache, Entry, Json, metadata
 from rollouts.runtime.readings import Readings
 from rollouts.runtime.routes import Roads, Routes
-from rollouts.runtime.triggers import NESTING_MAX, named_templates, template_at
+from rollouts.runtime.triggers import named_templates, template_at
 from rollouts.runtime.workloads import Checked, checked, seen_workload, workload_named
 
+TEMPLATES_MAX = 50  # of one Rollout, with those that they name; what is beyond it is not looked for, and so not missing
 BEGINNING = datetime.fromtimestamp(0, UTC)
 
 
@@ -235,11 +236,14 @@ class Snapshots:
         found: dict[TemplateRef, AnalysisTemplate | Unreadable] = {}
         todo = list(named_templates(owner))
         seen: set[TemplateRef] = set()
-        while todo and len(seen) < NESTING_MAX:
+        while todo:
             ref = todo.pop()
             if ref in seen:
                 continue
             seen.add(ref)
+            if len(seen) > TEMPLATES_MAX:
+                found[ref] = Unreadable(why=f"more than {TEMPLATES_MAX} templates are named, also by each other")
+                continue
             kind, key = template_at(ref, owner.key.namespace)
             why = self.unreadable(kind)
             entry = self._cache.get(kind, key)

@@ -31,7 +31,6 @@ from rollouts.runtime.cache import Cache, Change, Entry, Json
 from rollouts.runtime.workloads import workload_named
 
 TEMPLATES = (ANALYSIS_TEMPLATES, CLUSTER_ANALYSIS_TEMPLATES)
-NESTING_MAX = 50  # templates that name templates; deeper than any that passes validation
 ABORT_ANNOTATION = "rollouts.io/abort"
 SERVICE_MEMBERS = ("canaryService", "stableService", "pingService", "pongService", "activeService", "previewService")
 
@@ -107,7 +106,7 @@ class Triggers:
         found: set[Key] = set()
         seen: set[tuple[Kind, Key]] = set()
         todo = [(kind, key)]
-        while todo and len(seen) < NESTING_MAX:
+        while todo:
             template = todo.pop()
             seen.add(template)
             for user in self._users.get(template, ()):

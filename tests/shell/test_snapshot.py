@@ -94,6 +94,15 @@ def test_templates_that_cannot_be_read_are_not_missing() -> None:
     assert isinstance(found, Unreadable) and "spec.metrics" in found.why
 
 
+def test_templates_beyond_the_bound_are_not_missing() -> None:
+    """They were not looked for."""
+    names = [{"templateName": f"t-{number}"} for number in range(60)]
+    seen = seen_of(rollout_using("a"), a_template("a", templates=names), *(a_template(f"t-{n}") for n in range(60)))
+    assert len(seen.templates) == 61
+    beyond = [each for each in seen.templates.values() if isinstance(each, Unreadable)]
+    assert len(beyond) == 11 and "more than 50 templates" in beyond[0].why
+
+
 def test_pods_that_have_ended_do_not_count() -> None:
     """A pod is available when its Ready condition is True."""
     ready = {"type": "Ready", "status": "True"}

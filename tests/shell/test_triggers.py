@@ -149,6 +149,18 @@ def test_a_template_is_reached_through_templates() -> None:
     assert world.put(a_template("c")) == {WEB}
 
 
+def test_a_template_that_many_name_concerns_all_of_them() -> None:
+    """However many templates lie between: who is not told waits for ever."""
+    world = World()
+    world.put(using(*(f"user-{number}" for number in range(200))))
+    for number in range(200):
+        world.put(a_template(f"user-{number}", templates=[{"templateName": "shared"}]))
+        rollout = {**using(f"user-{number}")}
+        rollout["metadata"] = {**a_rollout(f"web-{number}")["metadata"]}
+        world.put(rollout)
+    assert len(world.put(a_template("shared"))) == 201
+
+
 def test_a_cluster_template_is_not_its_namesake() -> None:
     """clusterScope decides which of the two is meant."""
     world = World()
