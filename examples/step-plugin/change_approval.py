@@ -55,7 +55,7 @@ class ChangeApproval:
 
     def _said(self, call: StepCall, change: Mapping[str, Any]) -> StepAnswer:
         state, every = change.get("state"), _config(call).get("every")
-        if state not in PHASES:
+        if not isinstance(state, str) or state not in PHASES:
             raise Unanswered(f"{_id(call)} is in a state that is not known here")
         by, why = (str(change.get(name) or "") for name in ("by", "why"))
         message = f"{_id(call)} is {state}{f' by {by}' if by else ''}{f': {why}' if why else ''}"

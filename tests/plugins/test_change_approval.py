@@ -52,7 +52,9 @@ def test_one_attempt_opens_one_request(plugin: StepPlugin, changes: Changes) -> 
     assert len(changes.open) == 1
 
 
-@pytest.mark.parametrize(("code", "text"), [(503, b""), (200, b"<html>"), (200, b'{"state": "odd"}'), (200, b"[]")])
+@pytest.mark.parametrize(
+    ("code", "text"), [(503, b""), (200, b"<html>"), (200, b'{"state": "odd"}'), (200, b'{"state": []}'), (200, b"[]")]
+)
 def test_a_system_that_is_out_of_order_is_no_answer(
     plugin: StepPlugin, changes: Changes, code: int, text: bytes
 ) -> None:
