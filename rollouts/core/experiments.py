@@ -8,7 +8,7 @@ hash. Starting and ending Experiments, and what their verdicts do, is experiment
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rollouts.api.analysis import Phase
 from rollouts.api.experiment import Experiment, TemplateStatus
@@ -17,9 +17,10 @@ from rollouts.api.status import RolloutStatus
 from rollouts.core import slots
 from rollouts.core.observed import Unreadable
 from rollouts.core.turn import Turn
+from rollouts.lib import timestamps
 from rollouts.ports import Destination
 
-TAKEN_UP_WITHIN = timedelta(minutes=1)  # a controller that runs Experiments says Pending within seconds
+TAKEN_UP_WITHIN_SECONDS = 60  # a controller that runs Experiments says Pending within seconds
 
 
 def current_step(turn: Turn, status: RolloutStatus) -> ExperimentStep | None:
@@ -55,7 +56,7 @@ def ignored_from(experiment: Experiment) -> datetime | None:
     """From when on one that nobody has taken up is likely to stay so: no controller runs Experiments. None: it was."""
     if experiment.status.phase or experiment.meta.creation_timestamp is None:
         return None
-    return experiment.meta.creation_timestamp + TAKEN_UP_WITHIN
+    return timestamps.later(experiment.meta.creation_timestamp, TAKEN_UP_WITHIN_SECONDS)
 
 
 def services(turn: Turn) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ until that is done, and no step is begun before.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rollouts.api.rollout import PluginStep
 from rollouts.api.status import RolloutStatus, StepPluginStatus
@@ -18,12 +18,12 @@ from rollouts.core.actions import RunStepPlugin
 from rollouts.core.plan import Change, Note, earliest
 from rollouts.core.plugin_entries import ERROR, Entries
 from rollouts.core.turn import Turn
+from rollouts.lib import timestamps
 from rollouts.ports import Operation, StepPhase
 
 StatusChange = Change[RolloutStatus]
 
-SECOND = timedelta(seconds=1)
-APART = timedelta(seconds=2)  # stored times are whole seconds: cut, of the update, and rounded up, of its runs
+APART_SECONDS = 2  # stored times are whole seconds: cut, of the update, and rounded up, of its runs
 
 
 def judge(turn: Turn, status: RolloutStatus) -> StatusChange:
@@ -174,7 +174,7 @@ def _cleared(turn: Turn, status: RolloutStatus) -> RolloutStatus:
 def _free_at(turn: Turn, entries: Entries) -> datetime:
     """From when on a run that begins has a start of its own."""
     started = [each.started_at for each in entries if each.started_at is not None]
-    return max(started) + SECOND if started else turn.now
+    return timestamps.later(max(started), 1) if started else turn.now
 
 
 def _entered(turn: Turn, status: RolloutStatus) -> tuple[RolloutStatus, datetime | None]:
@@ -188,8 +188,9 @@ def _entered(turn: Turn, status: RolloutStatus) -> tuple[RolloutStatus, datetime
     index, started = status.current_step_index or 0, status.duration.rollout_started_at if status.duration else None
     if plugin_entries.find(entries, index, Operation.RUN) is not None:
         return status, None
-    if started is not None and turn.now < started + APART:
-        return status, started + APART
+    begins_at = turn.now if started is None else timestamps.later(started, APART_SECONDS)
+    if turn.now < begins_at:
+        return status, begins_at
     begun = plugin_entries.begun(index, step.name, Operation.RUN, now=turn.now)
     return plugin_entries.put(status, (*entries, begun)), None
 

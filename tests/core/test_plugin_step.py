@@ -276,3 +276,12 @@ def test_an_entry_of_no_operation_is_as_good_as_none(operation: str) -> None:
     assert asked(change) == [("Run", f"rollout-uid/0/{NOW}", 2, False, 1)]
     aborted, ends = judged(at(0, an_entry(operation=operation), an_entry(), status={"abort": True}))
     assert ends == ["Run 0 Running", "Abort 0 Running"] and asked(aborted) == []
+
+
+def test_a_time_at_the_end_of_all_time_breaks_nothing() -> None:
+    """Anyone with access to the status can write any year; an abort is heard all the same."""
+    end = "9999-12-31T23:59:59Z"
+    begun = at(0, status={"duration": {"rolloutStartedAt": end}})
+    assert judged(begun)[0].requeue_at == timestamps.LATEST
+    stale = at(0, an_entry(phase="Failed", startedAt=end))
+    assert judged(stale)[0].requeue_at == timestamps.LATEST
