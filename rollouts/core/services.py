@@ -145,11 +145,22 @@ def _may_turn(turn: Turn, status: RolloutStatus, service: Service, pointing: Poi
     if service.selector.get(naming.POD_HASH_LABEL) == pod_hash_of(to):
         return True  # only whose it is has to be noted
     if not service.selector.get(naming.POD_HASH_LABEL):
-        return order.steady(to) >= to.wanted  # pods of another owner may answer through it until now
+        return _may_narrow(turn, status, service, pointing, to)
     now = turn.version(service.selector[naming.POD_HASH_LABEL])
     if now is None or order.steady(now) == 0:
         return True
     return pointing.weight == 0 or _is_bearable(turn, status, to, pointing)
+
+
+def _may_narrow(turn: Turn, status: RolloutStatus, service: Service, pointing: Pointing, to: ReplicaSet) -> bool:
+    """Whether a Service that leads to every version may lead to this one alone.
+
+    Pods of another owner may answer through one that was never ours. One that is ours, and was written by its author
+    since, is as it should be when stable carries what comes through it.
+    """
+    is_whole = order.steady(to) >= to.wanted
+    is_ours = _is_managed(turn, service) and to is turn.stable(status) and to is not turn.new
+    return is_whole or (is_ours and turn.is_routed and _is_bearable(turn, status, to, pointing))
 
 
 def _is_bearable(turn: Turn, status: RolloutStatus, to: ReplicaSet, pointing: Pointing) -> bool:
