@@ -117,7 +117,7 @@ def is_arrived(turn: Turn, status: RolloutStatus) -> bool:
     if not turn.is_routed or not turn.steps:
         return True
     seen = split(turn, status)
-    return isinstance(seen, Split) and seen.low == turn.weight_max
+    return isinstance(seen, Split) and seen.low == turn.weight_max and seen.canary_hash == turn.pod_hash
 
 
 def is_exposed(turn: Turn, status: RolloutStatus) -> bool:

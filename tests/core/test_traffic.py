@@ -151,6 +151,13 @@ def test_shares_of_experiments_are_in_the_status() -> None:
     assert (weights.canary.weight, weights.stable.weight) == (20, 70)
 
 
+@pytest.mark.parametrize(("leads_to", "is_arrived"), [(V2, True), ("another", False)])
+def test_only_its_own_weight_promotes_a_version(*, leads_to: str, is_arrived: bool) -> None:
+    """Law 8: all traffic on a version before it is no proof of this one."""
+    turn = routed(V1_FULL, V2_FULL, weight=100, leads_to=leads_to, status={"currentStepIndex": 3})
+    assert traffic.is_arrived(turn, turn.rollout.status) is is_arrived
+
+
 def test_without_a_router_there_are_no_weights() -> None:
     """What another strategy left there goes."""
     before = {"canary": {"weights": {"canary": {"weight": 20}, "stable": {"weight": 80}}}}
