@@ -52,7 +52,7 @@ def look(turn: Turn, status: RolloutStatus) -> StatusChange:
 
 def hold(turn: Turn, status: RolloutStatus) -> StatusChange:
     """Pause before the switch, as long as the strategy wants it or until a person ends it."""
-    if status.abort or cutover.is_halted(turn, status) or turn.new is None:
+    if status.abort or cutover.is_halted(turn, status) or turn.new is None or cutover.unseen(turn) is not None:
         return Change(status=status)
     stage = cutover.stage(turn, status)
     if stage is Stage.HOLDING:

@@ -34,15 +34,15 @@ def is_within_window(turn: Turn, status: RolloutStatus) -> bool:
 def is_within_delay(turn: Turn, status: RolloutStatus) -> bool:
     """Whether a blue-green rollout begins to return to a version that was stable before and is still up.
 
-    Only its beginning can tell: its stored end goes when its pods are needed again.
+    Only its beginning can tell: its stored end goes when its pods are needed again. One that was replaced a moment ago
+    has none yet.
     """
     new, stable = turn.new, turn.stable(status)
     if not isinstance(turn.strategy, BlueGreenStrategy) or new is None or stable is None:
         return False
     end = deadline_of(new)
-    return (
-        new.created_at < stable.created_at and naming.PROMOTED in new.annotations and end is not None and turn.now < end
-    )
+    is_up = new.wanted > 0 if end is None else turn.now < end
+    return is_up and new.created_at < stable.created_at and naming.PROMOTED in new.annotations
 
 
 def is_fast(turn: Turn, status: RolloutStatus) -> bool:

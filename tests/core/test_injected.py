@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.api import template
@@ -42,6 +42,7 @@ def put(raw: Json, wanted: Metadata) -> None:
         merge(raw, patch)
 
 
+@settings(max_examples=100)
 @given(CLOTHES, st.lists(CLOTHES, max_size=4))
 def test_the_last_is_worn_and_all_come_off(own: Metadata, changes: list[Metadata]) -> None:
     """After any changes the template wears the last over the author's; nothing wanted leaves the author's alone."""

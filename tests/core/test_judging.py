@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.api.analysis import Measurement, Metric, MetricResult, Phase
@@ -313,6 +313,7 @@ FINAL = st.sampled_from([S, F, U, E])
 METRICS = st.lists(st.tuples(st.sampled_from(ORDER), st.booleans()), max_size=6)
 
 
+@settings(max_examples=100)
 @given(METRICS, st.randoms())
 def test_run_verdict_does_not_depend_on_order(metrics: list[tuple[Phase, bool]], shuffle: Any) -> None:
     """Any order of the metrics gives the same phase."""
@@ -323,6 +324,7 @@ def test_run_verdict_does_not_depend_on_order(metrics: list[tuple[Phase, bool]],
     assert one == other
 
 
+@settings(max_examples=100)
 @given(st.lists(FINAL, max_size=4), st.lists(FINAL, max_size=4))
 def test_dry_run_metrics_never_count(counting: list[Phase], dry: list[Phase]) -> None:
     """Whatever they come to, the run's phase is that of the other metrics."""

@@ -119,6 +119,7 @@ def test_what_is_no_duration_has_no_seconds(text: str) -> None:
     assert durations.whole_seconds(text) is None
 
 
+@settings(max_examples=100)
 @given(st.integers(-(10**7), 10**7))
 def test_a_duration_survives_writing(seconds: int) -> None:
     assert durations.whole_seconds(durations.render(seconds)) == seconds

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.core.plugin_answers import MESSAGE_MAX, NOTES_MAX, Unfit, fit
@@ -77,6 +77,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=100)
 @given(st.dictionaries(st.text(max_size=3), JSON, max_size=4))
 def test_notes_come_back_as_they_were(notes: dict[str, Any]) -> None:
     """Whatever the API server can hold; and what is fit already stays as it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from rollouts.api.rollout import Pause, SetWeight, Step
 from rollouts.core import naming, revisions, rollback, steps, weights
 from rollouts.core.actions import Action, CreateReplicaSet, DeleteReplicaSet, PatchReplicaSet, PatchRollout
 from rollouts.core.turn import revision_of
-from tests.builders import NOON, Json
+from rollouts.lib import timestamps
+from tests.builders import NOON, Json, blue_green
 from tests.core.turns import V2, a_replica_set, a_turn, pod_hash
 
 
@@ -150,6 +152,19 @@ def test_window(*, age: int, annotations: Mapping[str, str], window: int, betwee
     new = a_replica_set("v2", age=age, annotations=dict(annotations))
     turn = a_turn(new, *others, a_replica_set("v1", 10, age=20), rollbackWindow={"revisions": window})
     assert rollback.is_within_window(turn, turn.rollout.status) is is_within
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seconds", "is_within"),
+    [(10, 30, True), (10, 0, False), (10, None, True), (0, None, False), (0, -5, False)],
+)
+def test_delay(*, wanted: int, seconds: int | None, is_within: bool) -> None:
+    """A blue-green return is one switch as long as the version is up, also when its end is not yet stored."""
+    end = None if seconds is None else timestamps.render(NOON + timedelta(seconds=seconds))
+    annotations = {naming.PROMOTED: "true"} | ({naming.SCALE_DOWN_DEADLINE: end} if end else {})
+    new = a_replica_set("v2", wanted, age=60, annotations=annotations)
+    turn = a_turn(new, a_replica_set("v1", 10, age=20), strategy=blue_green())
+    assert rollback.is_within_delay(turn, turn.rollout.status) is is_within
 
 
 WAY: tuple[Step, ...] = (Pause(), SetWeight(weight=20), Pause(), SetWeight(weight=0), Pause(duration=30))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.sandbox.clock import stamp
@@ -115,6 +115,7 @@ def members(name: str) -> st.SearchStrategy[Member]:
     return st.builds(lambda wanted, up: member(name, wanted, min(wanted, up)), sizes, sizes)
 
 
+@settings(max_examples=100)
 @given(desired=sizes, limits=st.builds(Bounds, surge=sizes, unavailable=sizes), new=members("new"), old=members("old"))
 def test_a_rolling_step_keeps_its_bounds(desired: int, limits: Bounds, new: Member, old: Member) -> None:
     """Growing never exceeds desired + surge, shrinking never takes an available pod below desired - unavailable."""
@@ -126,6 +127,7 @@ def test_a_rolling_step_keeps_its_bounds(desired: int, limits: Bounds, new: Memb
         assert new.available + shrunk_to >= desired - limits.unavailable
 
 
+@settings(max_examples=100)
 @given(desired=sizes, first=st.integers(1, 20), second=st.integers(1, 20))
 def test_a_change_of_scale_is_shared_out_completely(desired: int, first: int, second: int) -> None:
     """The sizes of two ReplicaSets after scaling add up to what is allowed, whatever they were."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.sandbox.patching.fields import from_fields_v1, path_text, to_fields_v1
@@ -38,12 +38,14 @@ ITEMS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3)).map(
 )
 
 
+@settings(max_examples=100)
 @given(st.frozensets(PATHS, max_size=8))
 def test_fields_survive_being_written_down(fields: frozenset[tuple[str, ...]]) -> None:
     """FieldsV1 says neither more nor less than the set."""
     assert from_fields_v1(to_fields_v1(fields)) == fields
 
 
+@settings(max_examples=100)
 @given(OBJECTS, OBJECTS)
 def test_a_merge_is_the_same_twice(live: dict[str, Any], applied: dict[str, Any]) -> None:
     """Applying again adds nothing."""
@@ -52,6 +54,7 @@ def test_a_merge_is_the_same_twice(live: dict[str, Any], applied: dict[str, Any]
     assert not compare(merge(merged, applied, ANYTHING), merged, ANYTHING)
 
 
+@settings(max_examples=100)
 @given(OBJECTS, OBJECTS)
 def test_a_comparison_finds_every_change(old: dict[str, Any], new: dict[str, Any]) -> None:
     """Nothing changed exactly when there is nothing to say."""
@@ -62,6 +65,7 @@ def test_a_comparison_finds_every_change(old: dict[str, Any], new: dict[str, Any
         assert compare(old, new, ANYTHING)
 
 
+@settings(max_examples=100)
 @given(ITEMS, ITEMS)
 def test_keyed_lists_merge_without_losing_anybody(live: list[Any], applied: list[Any]) -> None:
     """Every item of both is there once; the applied one's values and order win."""
@@ -72,6 +76,7 @@ def test_keyed_lists_merge_without_losing_anybody(live: list[Any], applied: list
     assert [item for item in merged if item["name"] in wanted] == applied
 
 
+@settings(max_examples=100)
 @given(ITEMS)
 def test_removing_an_item_leaves_the_others(items: list[Any]) -> None:
     """In their order."""
@@ -79,6 +84,7 @@ def test_removing_an_item_leaves_the_others(items: list[Any]) -> None:
     assert remove(items, gone, KEYED) == [item for item in items if item["name"] != "a"]
 
 
+@settings(max_examples=100)
 @given(OBJECTS, OBJECTS)
 def test_a_merge_patch_is_the_same_twice(target: dict[str, Any], patch: dict[str, Any]) -> None:
     """And leaves its arguments alone."""
@@ -102,6 +108,7 @@ def test_a_path_is_written_as_conflicts_show_it(path: tuple[str, ...], text: str
     assert path_text(path) == text
 
 
+@settings(max_examples=100)
 @given(st.integers(-(10**6), 10**6), st.sampled_from(["", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e3", "u", "n"]))
 def test_the_spelling_of_a_quantity_keeps_its_value(number: int, suffix: str) -> None:
     """And spelling it again changes nothing."""

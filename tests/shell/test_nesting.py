@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.lib import nesting
@@ -21,6 +21,7 @@ def nested(depth: int) -> str:
     return '{"a[":' * depth + "1" + "}" * depth
 
 
+@settings(max_examples=100)
 @given(VALUES)
 def test_what_is_not_deep_is_untouched(value: object) -> None:
     """Whatever stands in its strings."""

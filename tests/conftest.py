@@ -1,5 +1,6 @@
-"""How hard the laws are tried: the same plays every time, unless `--hypothesis-profile` says otherwise.
+"""How hard laws and twins are tried: the same examples every time, unless `--hypothesis-profile` says otherwise.
 
+This is said here and not beside the laws, because a test keeps the settings in force when it is first imported.
 `deep` plays thirty times as many, and others every time; `unshrunk` shows a failure at once, before it is made small.
 """
 
