@@ -25,10 +25,12 @@ from rollouts.core import (
     experiment_step,
     gates,
     plugin_step,
+    progress,
     promote,
     scale,
     services,
     steps,
+    tally,
     traffic,
     verbs,
     waiting,
@@ -60,7 +62,7 @@ def plan(seen: Seen, problems: Sequence[Finding], *, now: datetime) -> Plan[Roll
             _lead_back,
             _follow,
         )
-        held = fold(turn, rollout.status, hold, closing=(report.count, report.availability))
+        held = fold(turn, rollout.status, hold, closing=(tally.count, report.availability))
         return _said(turn, held, problems[0], outlook=_outlook(turn, held.status))
     refused = fold(turn, rollout.status, (verbs.heeding(NONE, why),))
     return _said(turn, refused, problems[0], outlook="nothing is carried out until that is corrected")
@@ -146,6 +148,7 @@ def _said(turn: Turn, plan: Plan[RolloutStatus], finding: Finding, *, outlook: s
     said = conditions.with_condition(
         said, type=c.INVALID_SPEC, status=c.TRUE, reason=c.INVALID_SPEC, message=message, now=turn.now
     )
+    said = progress.suspended(said, now=turn.now)
     if conditions.get(said, c.HEALTHY) is not None:
         said = conditions.with_condition(
             said, type=c.HEALTHY, status=c.FALSE, reason=c.ROLLOUT_HEALTHY, message=report.NOT_HEALTHY, now=turn.now
@@ -158,7 +161,7 @@ def _said(turn: Turn, plan: Plan[RolloutStatus], finding: Finding, *, outlook: s
         plan.status,
         conditions=said,
         observed_generation=str(turn.rollout.meta.generation or 0),
-        workload_observed_generation=report.workload_generation(turn),
+        workload_observed_generation=tally.workload_generation(turn),
         phase=RolloutPhase.DEGRADED,
         message=f"{c.INVALID_SPEC}: {message}",
     )

@@ -18,6 +18,7 @@ from rollouts.core import (
     promote,
     restart,
     revisions,
+    tally,
     workload,
 )
 from rollouts.core import (
@@ -46,7 +47,7 @@ TIDYING = (
     experiment_step.forget,
 )
 CLOSING = (
-    report.count,
+    tally.count,
     report.paused,
     progress.progressing,
     report.verdicts,

@@ -21,7 +21,7 @@ from rollouts.api.rollout import (
     PluginStep,
 )
 from rollouts.api.status import RolloutStatus
-from rollouts.core import abort, conditions, counts, cutover, plugin_step, traffic
+from rollouts.core import abort, conditions, counts, cutover, plugin_step, tally, traffic
 from rollouts.core.cutover import Stage
 from rollouts.core.plan import Change
 from rollouts.core.steps import current
@@ -42,6 +42,8 @@ def settle_deadline(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
     """Abort the update when the user wants that of a deadline that has passed."""
     is_wanted = turn.rollout.spec.progress_deadline_abort and not status.abort
     if not is_wanted or status.stable_rs in ("", turn.pod_hash) or not is_timed_out(turn, status):
+        return Change(status=status)
+    if has_progressed(turn, tally.count(turn, status).status):  # while nobody looked
         return Change(status=status)
     return abort.aborted(turn, status, why=f"{_subject(turn)} has timed out progressing.")
 
@@ -92,6 +94,17 @@ def progressing(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
         )
         return Change(status=dataclasses.replace(status, conditions=said))
     return Change(status=status, requeue_at=None if is_indefinite(turn, status) else passes_at(turn, status.conditions))
+
+
+def suspended(said: conditions.Conditions, *, now: datetime) -> conditions.Conditions:
+    """The conditions where nothing is decided for now: a clock that runs stands still until that is over."""
+    condition = conditions.get(said, c.PROGRESSING)
+    if condition is None or condition.reason in UNTIMED | {c.REPLICA_SET_CREATE_ERROR}:
+        return said
+    message = "Nothing is decided, so no deadline runs."
+    return conditions.with_condition(
+        said, type=c.PROGRESSING, status=c.TRUE, reason=c.DEADLINE_SUSPENDED, message=message, now=now
+    )
 
 
 def is_healthy(turn: Turn, status: RolloutStatus) -> bool:

@@ -2,7 +2,7 @@
 
 Without its ReplicaSets every Rollout would look like a first deployment, and without its pod template like none, so
 nothing is decided. But nobody shall have to guess why: the three conditions that any tool reads are Unknown, with the
-reason. All other words stay as they were.
+reason, and the deadline's clock stands still. All other words stay as they were.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from rollouts.api import conditions as c
 from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
-from rollouts.core import conditions
+from rollouts.core import conditions, progress
 from rollouts.core.conditions import RECONCILING, STALLED
 from rollouts.core.plan import WARNING, Note, Plan
 
@@ -38,7 +38,7 @@ def wait(rollout: Rollout, hidden: Hidden, *, now: datetime) -> Plan[RolloutStat
         return Plan(actions=(), status=status, requeue_at=None, notes=())
     message = f"{hidden.why}; nothing is decided meanwhile"
     told = conditions.has(status.conditions, c.READY, reason=hidden.reason)
-    said = status.conditions
+    said = progress.suspended(status.conditions, now=now)
     for kind in (c.READY, RECONCILING, STALLED):
         said = conditions.with_words(said, type=kind, status=c.UNKNOWN, reason=hidden.reason, message=message, now=now)
     note = Note(reason=hidden.reason, message=message, type=WARNING, key=message)

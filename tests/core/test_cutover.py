@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import cutover, doubled, naming, progress, promote, services
+from rollouts.core import cutover, doubled, naming, progress, promote, services, tally
 from rollouts.core import status as report
 from rollouts.core.cutover import Stage
 from rollouts.core.observed import ReplicaSet, Unreadable
@@ -244,7 +244,7 @@ def test_a_service_that_cannot_be_read_leads_where_it_was_last_seen_to(service: 
     turn = at(a_replica_set("v2", 10), active=V2, status=status, options=options)
     unknown = {**turn.seen.services, service: Unreadable(why="away")}
     blind = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, services=unknown))
-    said = report.count(blind, blind.rollout.status).status
+    said = tally.count(blind, blind.rollout.status).status
     assert said.blue_green == blind.rollout.status.blue_green
     assert progress.is_healthy(blind, said)
 
@@ -276,7 +276,7 @@ def test_promotion(reason: str | None, fields: dict[str, Any]) -> None:
 def test_counts_are_of_the_pods_that_users_reach() -> None:
     """Autoscalers and clients see the active version, by a selector that names it."""
     turn = at(a_replica_set("v1", 8, 7, age=60), a_replica_set("v2", 3, 2))
-    status = report.count(turn, turn.rollout.status).status
+    status = tally.count(turn, turn.rollout.status).status
     assert (status.replicas, status.updated_replicas) == (11, 3)
     assert (status.hpa_replicas, status.ready_replicas, status.available_replicas) == (8, 7, 7)
     assert status.selector == f"app=web,{naming.POD_HASH_LABEL}={V1}"
@@ -286,7 +286,7 @@ def test_counts_are_of_the_pods_that_users_reach() -> None:
 def test_counts_without_an_active_version_are_of_all_pods() -> None:
     """Before the first switch nothing else is known."""
     turn = at(a_replica_set("v1", 8, 7, age=60), a_replica_set("v2", 3, 2), active="")
-    status = report.count(turn, turn.rollout.status).status
+    status = tally.count(turn, turn.rollout.status).status
     assert (status.hpa_replicas, status.available_replicas, status.selector) == (11, 9, "app=web")
 
 
@@ -304,5 +304,5 @@ def test_counts_without_an_active_version_are_of_all_pods() -> None:
 def test_phase(message: str, fields: dict[str, Any], sets: tuple[ReplicaSet, ...]) -> None:
     """The words that clients know, first match first."""
     turn = at(*sets, **fields)
-    status = report.phase(turn, report.count(turn, turn.rollout.status).status).status
+    status = report.phase(turn, tally.count(turn, turn.rollout.status).status).status
     assert (status.phase, status.message) == ("Progressing" if message else "Healthy", message)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import conditions, progress
+from rollouts.core import conditions, progress, tally
 from rollouts.core import status as report
 from tests.builders import NOON, Json, canary
 from tests.core.turns import V1, V2, a_replica_set, a_turn
@@ -173,7 +173,7 @@ def test_counts_are_sums_over_versions() -> None:
     """Counts come from the ReplicaSets, and the marks say which spec they answer."""
     turn = a_turn(a_replica_set("v1", 8, 7), a_replica_set("v2", 2, 1), status={"abortedAt": LONG_AGO})
     began = dataclasses.replace(turn.rollout.status, current_step_hash=turn.step_hash)
-    told = report.count(turn, began).status
+    told = tally.count(turn, began).status
     assert (told.replicas, told.hpa_replicas, told.updated_replicas) == (10, 10, 2)
     assert (told.ready_replicas, told.available_replicas) == (8, 8)
     assert (told.observed_generation, told.selector, told.aborted_at) == ("1", "app=web", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.builders import Json, a_metric, a_rollout, a_template, an_analysis, blue_green, canary, pause
@@ -94,3 +96,35 @@ def test_earlier_versions_that_stay_up_longer_than_the_deadline_stall_nothing() 
     assert reason(world) == "ReplicaSetUpdated"
     world.run(600)
     assert (reason(world), world.sizes()) == ("NewReplicaSetAvailable", {"v1": 0, "v2": 10})
+
+
+@pytest.mark.parametrize("fields", [{}, ROUTED])
+def test_pods_that_came_while_no_controller_ran_are_not_late(fields: Json) -> None:
+    """Law 13: the first turn after a long absence sees that they are there before it looks at the clock."""
+    world = updated(canary(50, pause(), **fields))
+    world.run(1)
+    world.now += timedelta(hours=1)
+    world.run(10)
+    assert (world.status["phase"], world.status["message"]) == ("Paused", "CanaryPauseStep")
+
+
+def test_pods_that_never_came_are_late_whether_or_not_a_controller_ran() -> None:
+    """Law 14: the deadline is a stored time."""
+    world = updated(canary(50, pause()))
+    world.settings = Settings(ready_after=lambda image: None if image == "v2" else 5)
+    world.run(1)
+    world.now += timedelta(hours=1)
+    world.run(10)
+    assert "has timed out progressing" in world.status["message"]
+
+
+def test_time_under_an_invalid_spec_does_not_count() -> None:
+    """Nothing could go on; with the correction the clock starts anew."""
+    world = updated(canary(50, pause(), **ROUTED))
+    world.run(2)
+    world.edit({"spec": {"strategy": {"canary": {"maxSurge": 0, "maxUnavailable": 0}}}})
+    world.run(3600)
+    assert world.status["message"].startswith("InvalidSpec")
+    world.edit({"spec": {"strategy": {"canary": {"maxSurge": None, "maxUnavailable": None}}}})
+    world.run(10)
+    assert (world.status["phase"], world.status["message"]) == ("Paused", "CanaryPauseStep")
