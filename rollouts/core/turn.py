@@ -128,13 +128,22 @@ def pod_hash_of(replica_set: ReplicaSet) -> str:
 
 def revision_of(replica_set: ReplicaSet) -> int:
     """The number a ReplicaSet carries; 0 when it carries none."""
-    text = replica_set.annotations.get(naming.REVISION, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= REVISION_DIGITS_MAX else 0
+    return _number(replica_set.annotations.get(naming.REVISION, ""))
+
+
+def first_revision_of(replica_set: ReplicaSet) -> int:
+    """The lowest number a ReplicaSet ever carried; 0 when it carries none."""
+    former = map(_number, replica_set.annotations.get(naming.REVISION_HISTORY, "").split(","))
+    return min((number for number in (*former, revision_of(replica_set)) if number), default=0)
 
 
 def next_revision(turn: Turn) -> int:
     """One more than any other ReplicaSet's number."""
     return 1 + max((revision_of(rs) for rs in turn.owned if rs is not turn.new), default=0)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= REVISION_DIGITS_MAX else 0
 
 
 def _candidates(seen: Seen) -> list[ReplicaSet]:

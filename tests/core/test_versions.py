@@ -167,6 +167,18 @@ def test_delay(*, wanted: int, seconds: int | None, is_within: bool) -> None:
     assert rollback.is_within_delay(turn, turn.rollout.status) is is_within
 
 
+@pytest.mark.parametrize(("history", "is_back"), [("1", True), ("", False), ("1,3", True), ("x," + "9" * 5000, False)])
+def test_of_two_versions_made_in_one_second_the_one_with_the_lower_first_number_is_older(
+    history: str, *, is_back: bool
+) -> None:
+    """Creation is told in whole seconds, and a version that returns has the highest number by now."""
+    new = a_replica_set("v3", 10, annotations={naming.PROMOTED: "true", naming.REVISION_HISTORY: history})
+    stable = a_replica_set("v2", 10)
+    turn = a_turn(new, stable, image="v3", strategy=blue_green(), status={"stableRS": V2})
+    assert rollback.is_rollback(turn, turn.rollout.status) is is_back
+    assert rollback.is_within_delay(turn, turn.rollout.status) is is_back
+
+
 WAY: tuple[Step, ...] = (Pause(), SetWeight(weight=20), Pause(), SetWeight(weight=0), Pause(duration=30))
 
 
