@@ -15,8 +15,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from rollouts.api.status import PauseReason, RolloutStatus
-from rollouts.core import order, pause, slots
-from rollouts.core.observed import ReplicaSet, Unreadable
+from rollouts.core import naming, order, pause, slots
+from rollouts.core.observed import ReplicaSet, Service, Unreadable
 from rollouts.core.order import Reach
 from rollouts.core.roles import named
 from rollouts.core.sizing import deadline_of
@@ -77,6 +77,11 @@ def reach(turn: Turn) -> Reach:
     """What may reach each version: all traffic goes where the active Service leads."""
     way = None if unseen(turn) is not None else {active_hash(turn): turn.weight_max}
     return order.reach(turn, named(turn.blue_green), [way])
+
+
+def is_managed(turn: Turn, service: Service) -> bool:
+    """Whether this Rollout has pointed the Service before."""
+    return service.annotations.get(naming.MANAGED_BY) == turn.rollout.meta.name
 
 
 def size(turn: Turn, status: RolloutStatus) -> int:
@@ -143,7 +148,9 @@ def led_to(turn: Turn, status: RolloutStatus) -> ReplicaSet | None:
     if _is_due(turn, status):
         return turn.new
     if not active_hash(turn):
-        return stable if is_saturated(turn, stable) else None  # others may answer through it until then
+        service = turn.seen.services.get(turn.blue_green.active_service)
+        is_ours = isinstance(service, Service) and is_managed(turn, service)
+        return stable if is_ours or is_saturated(turn, stable) else None  # others may answer through it until then
     is_back = status.abort or status.stable_rs == turn.pod_hash
     is_lost = now is None or (now is not turn.new and order.steady(now) == 0)
     if is_lost and stable is None:

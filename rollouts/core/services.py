@@ -56,7 +56,7 @@ def point(turn: Turn, status: RolloutStatus) -> Change[RolloutStatus]:
 def pointed(turn: Turn, service: Service, to: ReplicaSet) -> PatchService:
     """The write that makes a Service lead to a version."""
     patch: dict[str, Any] = {"spec": {"selector": {naming.POD_HASH_LABEL: pod_hash_of(to)}}}
-    if not _is_managed(turn, service):
+    if not cutover.is_managed(turn, service):
         patch["metadata"] = {"annotations": {naming.MANAGED_BY: turn.rollout.meta.name}}
     return PatchService(name=service.name, patch=patch, seen_version=service.resource_version)
 
@@ -128,12 +128,8 @@ def _weights(turn: Turn, status: RolloutStatus) -> Mapping[str, int]:
     return {"canary": seen.high, "stable": turn.weight_max - seen.low}
 
 
-def _is_managed(turn: Turn, service: Service) -> bool:
-    return service.annotations.get(naming.MANAGED_BY) == turn.rollout.meta.name
-
-
 def _is_done(turn: Turn, service: Service, to: ReplicaSet) -> bool:
-    return service.selector.get(naming.POD_HASH_LABEL) == pod_hash_of(to) and _is_managed(turn, service)
+    return service.selector.get(naming.POD_HASH_LABEL) == pod_hash_of(to) and cutover.is_managed(turn, service)
 
 
 def _may_turn(turn: Turn, status: RolloutStatus, service: Service, pointing: Pointing) -> bool:
@@ -159,8 +155,9 @@ def _may_narrow(turn: Turn, status: RolloutStatus, service: Service, pointing: P
     since, is as it should be when stable carries what comes through it.
     """
     is_whole = order.steady(to) >= to.wanted
-    is_ours = _is_managed(turn, service) and to is turn.stable(status) and to is not turn.new
-    return is_whole or (is_ours and turn.is_routed and _is_bearable(turn, status, to, pointing))
+    is_ours = cutover.is_managed(turn, service) and to is turn.stable(status)
+    is_weighed = turn.is_routed or isinstance(turn.strategy, BlueGreenStrategy)
+    return is_whole or (is_ours and is_weighed and _is_bearable(turn, status, to, pointing))
 
 
 def _is_bearable(turn: Turn, status: RolloutStatus, to: ReplicaSet, pointing: Pointing) -> bool:

@@ -131,6 +131,16 @@ def test_a_return_to_stable_counts_what_reaches_it_already(weight: int, stable: 
 def test_a_service_of_somebody_else_waits_for_every_pod(available: int, *, is_turned: bool) -> None:
     """Pods of a Deployment may answer through a Service that names no version; they are not cut off early."""
     turn = routed(a_replica_set("v1", 10, available), weight=0, leads_to=V1, image="v1", replicas=10)
+    theirs = dataclasses.replace(a_service("web-stable"), annotations={})
+    services = {**turn.seen.services, "web-stable": theirs}
+    turn = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, services=services))
+    assert turned(turn) == ({"web-stable": V1} if is_turned else {})
+
+
+@pytest.mark.parametrize(("available", "is_turned"), [(7, False), (8, True), (10, True)])
+def test_a_service_of_ours_that_its_author_wrote_waits_for_what_carries_it(available: int, *, is_turned: bool) -> None:
+    """It leads to every version until then, so to bad ones too."""
+    turn = routed(a_replica_set("v1", 10, available), weight=0, leads_to=V1, image="v1", replicas=10)
     services = {**turn.seen.services, "web-stable": a_service("web-stable")}
     turn = dataclasses.replace(turn, seen=dataclasses.replace(turn.seen, services=services))
     assert turned(turn) == ({"web-stable": V1} if is_turned else {})
